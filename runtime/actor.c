@@ -1,0 +1,299 @@
+#include "runtime/actor.h"
+
+#include <string.h>
+
+#include "runtime/assert.h"
+#include "runtime/internal.h"
+#include "runtime/log.h"
+#include "runtime/pool.h"
+
+enum { BACKOFF_MAX_MS = 30000 };
+
+struct rt_address
+rt_self(const struct rt_actor *self)
+{
+    return (struct rt_address){(struct rt_actor *)(uintptr_t)self, rt_actor_id(self)};
+}
+
+struct rt_system *
+rt_system_of(const struct rt_actor *self)
+{
+    return self->system;
+}
+
+uint64_t
+rt_now_ns(const struct rt_actor *self)
+{
+    const struct rt_world *world = self->system->world;
+    return world->now_ns(world->self);
+}
+
+int64_t
+rt_wall_ms(const struct rt_actor *self)
+{
+    const struct rt_world *world = self->system->world;
+    return world->wall_ms(world->self);
+}
+
+void
+rt_random(const struct rt_actor *self, void *bytes_out, size_t size_bytes)
+{
+    const struct rt_world *world = self->system->world;
+    world->random(world->self, bytes_out, size_bytes);
+}
+
+unsigned
+rt_worker_index(const struct rt_actor *self)
+{
+    (void)self;
+    return rt_worker_here->index;
+}
+
+/* -- beginning -------------------------------------------------------------------------- */
+
+static enum rt_status
+make_state(struct rt_actor *actor, const void *args)
+{
+    const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
+    actor->state = NULL;
+    if (behaviour->state_bytes > 0) {
+        actor->state = rt_pool_take(behaviour->state_bytes);
+        if (actor->state == NULL)
+            return RT_NO_MEMORY;
+        memset(actor->state, 0, behaviour->state_bytes);
+    }
+    if (behaviour->init == NULL)
+        return RT_OK;
+    enum rt_status status = behaviour->init(actor, actor->state, args);
+    if (status != RT_OK) {
+        rt_pool_give(actor->state, behaviour->state_bytes);
+        actor->state = NULL;
+    }
+    return status;
+}
+
+static enum rt_status
+make_restart(struct rt_actor *actor, const struct rt_spawn_options *options)
+{
+    actor->restart = NULL;
+    if (options->restarts_max == 0)
+        return RT_OK;
+    struct rt_restart *restart = rt_pool_take(sizeof(*restart));
+    if (restart == NULL)
+        return RT_NO_MEMORY;
+    *restart = (struct rt_restart){
+        .args = options->args,
+        .max = options->restarts_max,
+        .window_ms = options->restart_window_ms,
+        .backoff_ms = options->restart_backoff_ms,
+    };
+    restart->backoff.ends_pause = true;
+    actor->restart = restart;
+    return RT_OK;
+}
+
+static void
+drop_restart(struct rt_actor *actor)
+{
+    rt_pool_give(actor->restart, sizeof(*actor->restart));
+    actor->restart = NULL;
+}
+
+static enum rt_status
+fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_options *options,
+        struct rt_address parent)
+{
+    RT_ASSERT(options->worker < (int)system->worker_count);
+    uint64_t id = 1 + atomic_fetch_add_explicit(&system->next_id, 1, memory_order_relaxed);
+    actor->system = system;
+    actor->parent = parent;
+    actor->peers = NULL;
+    actor->owed = NULL;
+    actor->timers = NULL;
+    actor->flags = 0;
+    actor->worker = (int16_t)options->worker;
+    atomic_store_explicit(&actor->messages, 0, memory_order_relaxed);
+    atomic_store_explicit(&actor->behaviour, options->behaviour, memory_order_relaxed);
+    atomic_store_explicit(&actor->id, id, memory_order_relaxed);
+    enum rt_status status = make_restart(actor, options);
+    if (status != RT_OK)
+        return status;
+    status = make_state(actor, options->args);
+    if (status != RT_OK)
+        drop_restart(actor);
+    return status;
+}
+
+static void
+send_start(struct rt_actor *actor)
+{
+    struct rt_message *start = rt_message_create(RT_KIND_START, 0);
+    if (start == NULL) { /* without START it would never work: end it where its parent hears */
+        rt_exit(actor->system, rt_self(actor), RT_EXIT_FAILED);
+        return;
+    }
+    start->flags = RT_MESSAGE_CONTROL;
+    rt_deliver(actor->system, rt_self(actor), start);
+}
+
+static enum rt_status
+spawn(struct rt_system *system, const struct rt_spawn_options *options, struct rt_address parent,
+      struct rt_address *address_out)
+{
+    struct rt_actor *actor = rt_slab_take(&system->slab);
+    if (actor == NULL)
+        return RT_FULL;
+    enum rt_status status = fill_in(actor, system, options, parent);
+    if (status != RT_OK) {
+        atomic_store_explicit(&actor->id, 0, memory_order_relaxed);
+        rt_slab_give(&system->slab, actor);
+        return status;
+    }
+    struct rt_address address = rt_self(actor);
+    while (!rt_mailbox_reopen(&actor->mailbox, &options->behaviour->limits))
+        ; /* a sender to the last owner of this memory backs out: one exchange of its own */
+    send_start(actor);
+    *address_out = address;
+    return RT_OK;
+}
+
+enum rt_status
+rt_spawn(struct rt_system *system, const struct rt_spawn_options *options,
+         struct rt_address *address_out)
+{
+    return spawn(system, options, RT_NOBODY, address_out);
+}
+
+enum rt_status
+rt_spawn_child(struct rt_actor *self, const struct rt_spawn_options *options,
+               struct rt_address *address_out)
+{
+    struct rt_address child;
+    enum rt_status status = spawn(self->system, options, rt_self(self), &child);
+    if (status != RT_OK)
+        return status;
+    if (!rt_peer_add(self, RT_PEER_CHILD, child)) {
+        rt_exit(self->system, child, RT_EXIT_FAILED);
+        return RT_NO_MEMORY;
+    }
+    *address_out = child;
+    return RT_OK;
+}
+
+void
+rt_monitor(struct rt_actor *self, struct rt_address target)
+{
+    struct rt_message *message = rt_message_create(RT_KIND_MONITOR, sizeof(struct rt_address));
+    if (message == NULL || !rt_peer_add(self, RT_PEER_WATCHED, target)) {
+        rt_message_destroy(message);
+        rt_fail(self, "no_memory");
+        return;
+    }
+    *(struct rt_address *)rt_message_payload(message) = rt_self(self);
+    rt_send_control(self, target, message);
+}
+
+void
+rt_unmonitor(struct rt_actor *self, struct rt_address target)
+{
+    if (!rt_peer_remove(self, RT_PEER_WATCHED, target))
+        return;
+    struct rt_message *message = rt_message_create(RT_KIND_UNMONITOR, sizeof(struct rt_address));
+    if (message == NULL)
+        return; /* it will send a DOWN that is not wanted, and dropped */
+    *(struct rt_address *)rt_message_payload(message) = rt_self(self);
+    rt_send_control(self, target, message);
+}
+
+/* -- end -------------------------------------------------------------------------------- */
+
+static void
+drop_state(struct rt_actor *actor, enum rt_exit_reason reason)
+{
+    const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
+    bool has_state = !(actor->flags & RT_ACTOR_RENEW);
+    if (has_state && behaviour->stop != NULL)
+        behaviour->stop(actor, actor->state, reason);
+    rt_timers_cancel_all(actor); /* they live in the state */
+    rt_owed_fail_all(actor, RT_CLOSED);
+    if (has_state)
+        rt_pool_give(actor->state, behaviour->state_bytes);
+    actor->state = NULL;
+}
+
+void
+rt_actor_end(struct rt_actor *actor, struct rt_message *current, bool taken,
+             enum rt_exit_reason reason)
+{
+    struct rt_system *system = actor->system;
+    if ((current != NULL) && (current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
+        rt_refuse_request(system, current, RT_CLOSED);
+    drop_state(actor, reason);
+    rt_peers_part(actor, reason);
+    struct rt_message *unread = rt_mailbox_close(&actor->mailbox, current, taken);
+    rt_bounce_list(system, unread);
+    drop_restart(actor);
+    atomic_store_explicit(&actor->id, 0, memory_order_relaxed);
+    rt_slab_give(&system->slab, actor);
+}
+
+/* How long to wait before the next restart; false when the limits are used up. */
+static bool
+next_backoff(struct rt_restart *restart, uint64_t now_ns, uint64_t *backoff_ns_out)
+{
+    if (restart->count == 0 ||
+        now_ns - restart->window_start_ns > restart->window_ms * RT_NS_PER_MS) {
+        restart->window_start_ns = now_ns;
+        restart->count = 0;
+    }
+    if (restart->count == restart->max)
+        return false;
+    uint64_t backoff_ms = 0;
+    if (restart->count > 0) {
+        unsigned doublings = restart->count - 1 < 16 ? restart->count - 1 : 16;
+        backoff_ms = (uint64_t)restart->backoff_ms << doublings;
+    }
+    if (backoff_ms > BACKOFF_MAX_MS)
+        backoff_ms = BACKOFF_MAX_MS;
+    restart->count++;
+    *backoff_ns_out = backoff_ms * RT_NS_PER_MS;
+    return true;
+}
+
+bool
+rt_actor_reset(struct rt_actor *actor, struct rt_message *current, bool taken, const char *why,
+               bool *paused_out)
+{
+    struct rt_system *system = actor->system;
+    struct rt_restart *restart = actor->restart;
+    uint64_t backoff_ns = 0;
+    bool again = restart != NULL && next_backoff(restart, rt_now_ns(actor), &backoff_ns);
+    atomic_fetch_add_explicit(&system->failures, 1, memory_order_relaxed);
+    rt_log(RT_LOG_ERROR, "actor.failed", RT_U64("actor", rt_actor_id(actor)),
+           RT_STR("kind", rt_behaviour_of(actor)->name), RT_STR("why", why),
+           RT_U64("restart_in_ms", backoff_ns / RT_NS_PER_MS), RT_BOOL("restarts", again));
+    if (!again)
+        return false;
+    if ((current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
+        rt_refuse_request(system, current, RT_CLOSED);
+    drop_state(actor, RT_EXIT_FAILED);
+    rt_peers_end_children(actor); /* the new state will not know them */
+    rt_mailbox_hold(&actor->mailbox, current, taken);
+    actor->flags |= RT_ACTOR_RENEW;
+    *paused_out = backoff_ns > 0;
+    if (backoff_ns > 0)
+        rt_timer_set(actor, &restart->backoff, backoff_ns);
+    return true;
+}
+
+bool
+rt_actor_renew(struct rt_actor *actor)
+{
+    rt_timers_cancel_all(actor); /* the pause has ended */
+    if (make_state(actor, actor->restart->args) != RT_OK)
+        return false;
+    actor->flags &= (uint8_t)~RT_ACTOR_RENEW;
+    atomic_fetch_add_explicit(&actor->system->restarts, 1, memory_order_relaxed);
+    send_start(actor);
+    return true;
+}

@@ -1,0 +1,216 @@
+/*
+ * runtime/actor.h - the actor machine as a behaviour sees it.
+ *
+ * An actor is private state, a mailbox and a behaviour. One message at a time is handled,
+ * never two at once, on whichever worker is free; so a behaviour needs no locks. All it can
+ * do to others is send.
+ *
+ *   spawn ──init──► READY ──START, messages…──► stop asked, parent gone, EXIT ──► ENDED
+ *                     ▲  │ rt_fail
+ *                     └──┘ restart: stop, back-off, fresh state, START; same address and mail
+ *
+ * Calls that take `self` are for the actor's own handlers, on the thread that runs them.
+ */
+#ifndef RUNTIME_ACTOR_H
+#define RUNTIME_ACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/mailbox.h"
+#include "runtime/message.h"
+#include "runtime/status.h"
+#include "runtime/timer_wheel.h"
+#include "runtime/world.h"
+
+struct rt_actor;
+struct rt_system;
+
+enum rt_exit_reason {
+    RT_EXIT_NORMAL,   /* it had nothing more to do */
+    RT_EXIT_SHUTDOWN, /* the process or its parent is going down */
+    RT_EXIT_KILLED,   /* somebody asked for it */
+    RT_EXIT_FAILED,   /* rt_fail() more often than its restart limits allow */
+    RT_EXIT_NOBODY,   /* in a DOWN only: it was dead already when the watch arrived */
+};
+
+/* What a kind of actor does. One static const per kind. */
+struct rt_behaviour {
+    const char *name;   /* the kind, as logs and /api/runtime show it */
+    size_t state_bytes; /* private memory, zeroed before init */
+    struct rt_mailbox_limits limits;
+
+    /*
+     * Fills in the zeroed state. Runs in rt_spawn() on the spawner's thread, and again, on a
+     * worker, at each restart; it must not send, spawn or set timers (START is for that).
+     */
+    enum rt_status (*init)(struct rt_actor *self, void *state, const void *args);
+
+    /* Handles one message, which is freed afterwards unless rt_take() was called. */
+    void (*handle)(struct rt_actor *self, void *state, struct rt_message *message);
+
+    /* Lets go of what the state owns. NULL when it owns nothing. May send. */
+    void (*stop)(struct rt_actor *self, void *state, enum rt_exit_reason reason);
+};
+
+enum { RT_ANY_WORKER = -1 };
+
+struct rt_spawn_options {
+    const struct rt_behaviour *behaviour;
+    const void *args;      /* for init; with restarts it must live as long as the actor */
+    int worker;            /* RT_ANY_WORKER, or the only worker that may run it */
+    uint32_t restarts_max; /* within restart_window_ms; 0: the first rt_fail() ends it */
+    uint32_t restart_window_ms;
+    uint32_t restart_backoff_ms; /* before the second restart in a window; doubles with each */
+};
+
+/* Payloads of the runtime's own messages. */
+struct rt_exit {
+    enum rt_exit_reason reason;
+};
+struct rt_down {
+    struct rt_address who;
+    enum rt_exit_reason reason;
+};
+struct rt_failed { /* request_id of the message says which request */
+    enum rt_status status;
+};
+struct rt_timer;
+struct rt_timer_fired {
+    struct rt_timer *timer; /* the one that was set; compare with your own */
+    uint64_t sequence;
+};
+
+/*
+ * Creates an actor; its first message is START.
+ *
+ *   returns    RT_OK | RT_FULL (actors_max) | RT_NO_MEMORY | what init returned
+ *   threads    any
+ */
+RT_MUST_USE enum rt_status rt_spawn(struct rt_system *system,
+                                    const struct rt_spawn_options *options,
+                                    struct rt_address *address_out);
+
+/* As rt_spawn(), as a child of the caller, which gets DOWN when the child ends and takes the
+ * child along when it ends itself. */
+RT_MUST_USE enum rt_status rt_spawn_child(struct rt_actor *self,
+                                          const struct rt_spawn_options *options,
+                                          struct rt_address *address_out);
+
+/*
+ * Sends from outside the actors (a store's thread, a socket's callback).
+ *
+ *   returns    RT_OK | RT_FULL | RT_CLOSED
+ *   ownership  takes `message` in every case
+ *   threads    any
+ */
+enum rt_status rt_post(struct rt_system *system, struct rt_address to, struct rt_message *message);
+
+/* Asks an actor to end. Nothing happens when it is dead. Threads: any. */
+void rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason);
+
+/* -- for an actor's own handlers -------------------------------------------------------- */
+
+struct rt_address rt_self(const struct rt_actor *self);
+struct rt_system *rt_system_of(const struct rt_actor *self);
+
+/*
+ * Sends and forgets. Messages from one actor to another keep their order within a lane.
+ *
+ *   returns    RT_OK | RT_FULL (its data lane) | RT_CLOSED (it is dead)
+ *   ownership  takes `message` in every case
+ */
+enum rt_status rt_send(struct rt_actor *self, struct rt_address to, struct rt_message *message);
+
+/* As rt_send(), through the control lane: overtakes data and is never RT_FULL. */
+enum rt_status rt_send_control(struct rt_actor *self, struct rt_address to,
+                               struct rt_message *message);
+
+/*
+ * Sends a request. Exactly one answer with this `request_id` will come, on the control lane:
+ * the server's, or RT_KIND_FAILED when it is dead, full, dies first, or does not answer.
+ *
+ *   request_id   the sender's own; not 0
+ *   ownership    takes `message`
+ */
+void rt_request(struct rt_actor *self, struct rt_address to, struct rt_message *message,
+                uint64_t request_id);
+
+/* As rt_request(), with the request itself on the control lane. */
+void rt_request_control(struct rt_actor *self, struct rt_address to, struct rt_message *message,
+                        uint64_t request_id);
+
+/* Answers the request being handled. Takes `answer`. */
+void rt_answer(struct rt_actor *self, const struct rt_message *request, struct rt_message *answer);
+
+/* Answers it with RT_KIND_FAILED. */
+void rt_answer_failed(struct rt_actor *self, const struct rt_message *request,
+                      enum rt_status status);
+
+/* An answer owed. Freed by rt_owed_answer() and rt_owed_failed(); when the actor ends, what it
+ * still owes is answered with RT_KIND_FAILED. */
+struct rt_owed;
+
+/* Puts off answering the request being handled. NULL when out of memory (then it was failed). */
+struct rt_owed *rt_owe(struct rt_actor *self, const struct rt_message *request);
+void rt_owed_answer(struct rt_actor *self, struct rt_owed *owed, struct rt_message *answer);
+void rt_owed_failed(struct rt_actor *self, struct rt_owed *owed, enum rt_status status);
+
+/* Who waits for the answer. */
+struct rt_address rt_owed_to(const struct rt_owed *owed);
+
+/* Keeps the message being handled after the handler returns: the actor must then free it with
+ * rt_message_destroy(). */
+void rt_take(struct rt_actor *self, struct rt_message *message);
+
+/* Ends this actor after the current message. */
+void rt_stop(struct rt_actor *self, enum rt_exit_reason reason);
+
+/* Gives up on the current state: restart within the limits, else end with RT_EXIT_FAILED.
+ * `why` is a stable token for the log. */
+void rt_fail(struct rt_actor *self, const char *why);
+
+/* From now on DOWN is sent here once when `target` ends (at once if it is dead). */
+void rt_monitor(struct rt_actor *self, struct rt_address target);
+void rt_unmonitor(struct rt_actor *self, struct rt_address target);
+
+/*
+ * A deadline of an actor: embed it in the state, zeroed. When it is due the actor gets
+ * RT_KIND_TIMER, unless it was cancelled or set again before that message is handled.
+ */
+struct rt_timer {
+    struct rt_wheel_entry entry;
+    struct rt_timers *wheel; /* where it is set, or was set last */
+    struct rt_address owner;
+    struct rt_timer *next, *previous; /* the actor's armed timers */
+    uint64_t sequence;                /* of the latest set; firings of older ones are void */
+    bool is_armed;                    /* set, and neither cancelled nor delivered */
+    bool ends_pause;                  /* the runtime's: schedules its paused owner, no message */
+};
+
+/* Sets the timer `delay_ns` from now, in place of what it was set to. */
+void rt_timer_set(struct rt_actor *self, struct rt_timer *timer, uint64_t delay_ns);
+void rt_timer_cancel(struct rt_actor *self, struct rt_timer *timer);
+
+static inline bool
+rt_timer_is_armed(const struct rt_timer *timer)
+{
+    return timer->is_armed;
+}
+
+/* The timer that this RT_KIND_TIMER message stands for. */
+static inline const struct rt_timer *
+rt_timer_of(struct rt_message *message)
+{
+    return ((struct rt_timer_fired *)rt_message_payload(message))->timer;
+}
+
+uint64_t rt_now_ns(const struct rt_actor *self);
+int64_t rt_wall_ms(const struct rt_actor *self);
+void rt_random(const struct rt_actor *self, void *bytes_out, size_t size_bytes);
+
+/* The worker that runs this turn, from 0. For memory that each worker has one of. */
+unsigned rt_worker_index(const struct rt_actor *self);
+
+#endif

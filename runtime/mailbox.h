@@ -1,0 +1,139 @@
+/*
+ * runtime/mailbox.h - the bounded queue in front of one actor.
+ *
+ * Two lanes. Data is bounded in messages and bytes and refused to the sender when full.
+ * Control (exits, downs, timers, answers) is small by its nature, never refused while
+ * the actor lives, and overtakes data.
+ *
+ *                 send finds EMPTY              nothing left
+ *      PARKED ------------------------> AWAKE --------------> PARKED
+ *         \                               |
+ *          +---------- close -------------+--> CLOSED --reopen--> PARKED
+ *
+ * Only the data lane says PARKED or AWAKE. A control message that finds its own lane
+ * empty rings the *bell*: a node of the mailbox's own, pushed through the data lane, so
+ * that there is one place where wake-ups can be lost, and it is proven once. Two bell
+ * nodes take turns, because the reader may still stand on one while the other is rung.
+ *
+ * Many senders; one reader, the worker that runs the actor.
+ */
+#ifndef RUNTIME_MAILBOX_H
+#define RUNTIME_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/message.h"
+#include "runtime/queue.h"
+#include "runtime/status.h"
+
+struct rt_mailbox_limits {
+    uint32_t messages_max; /* data messages waiting; at least 1 */
+    uint32_t bytes_max;    /* their weight together */
+};
+
+struct rt_mailbox {
+    /* Read by senders, also late ones that meet the next owner's limits; never freed. */
+    _Atomic(const struct rt_mailbox_limits *) limits;
+    struct rt_queue data;
+    struct rt_queue control;
+    _Atomic uint64_t load; /* data lane: messages << 40 | bytes; senders and reader */
+    struct rt_link bells[2];
+    atomic_bool bell_rung;
+    uint8_t bell_next;   /* which bell the next ringer pushes; handed over by bell_rung */
+    bool bell_answered;  /* reader: it stands on a bell it has already answered */
+    uint8_t stuck;       /* reader: enum stuck of mailbox.c */
+    bool stuck_taken;    /* reader: the node it is stuck on was taken by the actor */
+    uint64_t taken_load; /* reader: worked on since `load` was last lowered, same units */
+};
+
+/* What a sender learns. */
+struct rt_mailbox_sent {
+    enum rt_status status;     /* RT_OK | RT_FULL | RT_CLOSED */
+    bool wake;                 /* on RT_OK: hand the actor to the scheduler */
+    struct rt_message *others; /* messages of others that slipped into a closed lane behind
+                                  ours, see rt_mailbox_list_next(); the caller bounces them */
+};
+
+/* Makes a closed mailbox. */
+void rt_mailbox_init(struct rt_mailbox *mailbox);
+
+/*
+ * Opens a closed mailbox with limits that live for ever. Its actor must be ready to run: a late
+ * sender with an old address may wake it at once.
+ *
+ *   returns    false while such a sender is still backing out of the data lane: try another
+ */
+RT_MUST_USE bool rt_mailbox_reopen(struct rt_mailbox *mailbox,
+                                   const struct rt_mailbox_limits *limits);
+
+/*
+ * Sends. Never blocks, never allocates. The lane follows from the message's flags.
+ *
+ *   ownership  on RT_OK the mailbox's; otherwise still the caller's
+ *   threads    any
+ */
+RT_MUST_USE struct rt_mailbox_sent rt_mailbox_push(struct rt_mailbox *mailbox,
+                                                   struct rt_message *message);
+
+enum rt_mailbox_state {
+    RT_MAILBOX_READY,  /* there is a message in hand (begin), or there may be (leave) */
+    RT_MAILBOX_PARKED, /* nothing left; the caller is no longer the reader */
+    RT_MAILBOX_STUCK,  /* a sender is between its two steps: requeue the actor, try again later */
+};
+
+/*
+ * Begins work on the oldest message, control first. It stays linked until it is left.
+ *
+ *   message_out  set when the result is RT_MAILBOX_READY
+ *   threads      the reader only
+ */
+RT_MUST_USE enum rt_mailbox_state rt_mailbox_begin(struct rt_mailbox *mailbox,
+                                                   struct rt_message **message_out);
+
+/*
+ * Ends work on the message from rt_mailbox_begin().
+ *
+ *   taken      the receiver keeps the message; otherwise it is destroyed here
+ *   threads    the reader only
+ */
+RT_MUST_USE enum rt_mailbox_state rt_mailbox_leave(struct rt_mailbox *mailbox,
+                                                   struct rt_message *message, bool taken);
+
+/*
+ * Ends work on the message without letting go of it: the mailbox stays awake, with nobody
+ * running it, until the next rt_mailbox_begin() leaves the message. For pauses.
+ *
+ *   threads    the reader only
+ */
+void rt_mailbox_hold(struct rt_mailbox *mailbox, struct rt_message *message, bool taken);
+
+/* Lowers `load` by what was worked on since the last call. Once a turn. Reader only. */
+void rt_mailbox_account(struct rt_mailbox *mailbox);
+
+/* The data node pushed last, to bound a turn by what was there at its start. */
+static inline const struct rt_link *
+rt_mailbox_snapshot(struct rt_mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->data.head, memory_order_relaxed);
+}
+
+/*
+ * Closes both lanes and returns what was not yet begun, oldest control first, or NULL.
+ *
+ *   current    the message in hand, left by this call; NULL when there is none
+ *   taken      as for rt_mailbox_leave()
+ *   ownership  the list is the caller's
+ *   threads    the reader only
+ */
+struct rt_message *rt_mailbox_close(struct rt_mailbox *mailbox, struct rt_message *current,
+                                    bool taken);
+
+/* The message after this one in a list of bounced messages, or NULL. */
+struct rt_message *rt_mailbox_list_next(struct rt_message *message);
+
+/* Data messages waiting, about. Threads: any. */
+uint32_t rt_mailbox_depth(const struct rt_mailbox *mailbox);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * Ways into a mailbox, and what becomes of messages that find none.
+ */
+#include "runtime/assert.h"
+#include "runtime/internal.h"
+
+static void
+count_dead_letter(struct rt_system *system, const struct rt_message *message)
+{
+    struct rt_dead_letters *letters = &system->dead_letters;
+    pthread_mutex_lock(&letters->mutex);
+    letters->ring[letters->count++ % RT_DEAD_LETTERS_KEPT] = (struct rt_dead_letter){
+        .target_id = message->target_id, .from_id = message->from.id, .kind = message->kind};
+    pthread_mutex_unlock(&letters->mutex);
+}
+
+void
+rt_bounce(struct rt_system *system, const struct rt_message *message)
+{
+    if (message->kind == RT_KIND_MONITOR) {
+        struct rt_message *answer = rt_message_create(RT_KIND_DOWN, sizeof(struct rt_down));
+        if (answer != NULL) {
+            struct rt_down *down = rt_message_payload(answer);
+            down->who.id = message->target_id;
+            down->reason = RT_EXIT_NOBODY;
+            answer->flags = RT_MESSAGE_CONTROL;
+            rt_deliver(system, *(const struct rt_address *)(const void *)message->payload, answer);
+        }
+    } else if (message->flags & RT_MESSAGE_REQUEST) {
+        rt_refuse_request(system, message, RT_CLOSED);
+    } else if (message->kind >= RT_KIND_USER) {
+        count_dead_letter(system, message);
+    }
+}
+
+void
+rt_bounce_list(struct rt_system *system, struct rt_message *list)
+{
+    while (list != NULL) {
+        struct rt_message *next = rt_mailbox_list_next(list);
+        rt_bounce(system, list);
+        rt_message_destroy(list);
+        list = next;
+    }
+}
+
+enum rt_status
+rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *message)
+{
+    message->target_id = to.id;
+    if (to.id == 0) {
+        rt_bounce(system, message);
+        rt_message_destroy(message);
+        return RT_CLOSED;
+    }
+    struct rt_actor *actor = to.actor;
+    struct rt_mailbox_sent sent = rt_mailbox_push(&actor->mailbox, message);
+    if (RT_UNLIKELY(sent.others != NULL))
+        rt_bounce_list(system, sent.others);
+    if (RT_LIKELY(sent.status == RT_OK)) {
+        if (sent.wake)
+            rt_schedule(actor);
+        return RT_OK;
+    }
+    if (sent.status == RT_CLOSED) {
+        rt_bounce(system, message);
+        rt_message_destroy(message);
+        return RT_CLOSED;
+    }
+    atomic_fetch_add_explicit(&system->refused, 1, memory_order_relaxed);
+    rt_refuse_request(system, message, RT_FULL);
+    rt_message_destroy(message);
+    return RT_FULL;
+}
+
+enum rt_status
+rt_post(struct rt_system *system, struct rt_address to, struct rt_message *message)
+{
+    message->from = RT_NOBODY;
+    return rt_deliver(system, to, message);
+}
+
+enum rt_status
+rt_send(struct rt_actor *self, struct rt_address to, struct rt_message *message)
+{
+    message->from = rt_self(self);
+    return rt_deliver(self->system, to, message);
+}
+
+enum rt_status
+rt_send_control(struct rt_actor *self, struct rt_address to, struct rt_message *message)
+{
+    message->flags |= RT_MESSAGE_CONTROL;
+    return rt_send(self, to, message);
+}
+
+void
+rt_request(struct rt_actor *self, struct rt_address to, struct rt_message *message,
+           uint64_t request_id)
+{
+    RT_ASSERT(request_id != 0);
+    message->request_id = request_id;
+    message->flags |= RT_MESSAGE_REQUEST;
+    rt_send(self, to, message); /* a refusal has already been answered */
+}
+
+void
+rt_request_control(struct rt_actor *self, struct rt_address to, struct rt_message *message,
+                   uint64_t request_id)
+{
+    message->flags |= RT_MESSAGE_CONTROL;
+    rt_request(self, to, message, request_id);
+}
+
+void
+rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason)
+{
+    struct rt_message *message = rt_message_create(RT_KIND_EXIT, sizeof(struct rt_exit));
+    if (message == NULL)
+        return;
+    ((struct rt_exit *)rt_message_payload(message))->reason = reason;
+    message->flags = RT_MESSAGE_CONTROL;
+    rt_post(system, who, message);
+}

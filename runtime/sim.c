@@ -1,0 +1,312 @@
+#include "runtime/sim.h"
+
+#include <stdlib.h>
+
+#include "runtime/assert.h"
+#include "runtime/internal.h"
+
+enum {
+    BATCH_MAX = 100, /* messages a turn at most, as in the real scheduler */
+    RUNNABLE_ROOM_FIRST = 64,
+};
+
+struct event {
+    uint64_t at_ns;
+    uint64_t sequence;
+    void (*run)(void *context);
+    void *context;
+};
+
+struct rt_sim {
+    struct rt_system system; /* first: actors point at it */
+    struct rt_world world;
+    struct rt_random random;
+    uint64_t now_ns;
+    int64_t start_wall_ms;
+    uint64_t hash;
+    uint64_t steps;
+    bool ending;
+
+    struct rt_worker workers[RT_WORKERS_MAX];
+
+    struct rt_actor **runnable;
+    size_t runnable_count, runnable_room;
+
+    struct event *events; /* a binary heap, soonest first */
+    size_t event_count, event_room;
+    uint64_t event_sequence;
+};
+
+static struct rt_sim *
+sim_of(struct rt_system *system)
+{
+    return system->sim;
+}
+
+/* -- the world -------------------------------------------------------------------------- */
+
+static uint64_t
+sim_now_ns(void *self)
+{
+    return ((struct rt_sim *)self)->now_ns;
+}
+
+static int64_t
+sim_wall_ms(void *self)
+{
+    struct rt_sim *sim = self;
+    return sim->start_wall_ms + (int64_t)(sim->now_ns / RT_NS_PER_MS);
+}
+
+static void
+sim_random_bytes(void *self, void *bytes_out, size_t size_bytes)
+{
+    rt_random_bytes(&((struct rt_sim *)self)->random, bytes_out, size_bytes);
+}
+
+/* -- trace ------------------------------------------------------------------------------ */
+
+void
+rt_sim_trace(struct rt_sim *sim, uint64_t value)
+{
+    /* FNV-1a over words: cheap, and any difference in order or value shows. */
+    sim->hash = (sim->hash ^ value) * UINT64_C(0x100000001b3);
+    sim->hash ^= sim->hash >> 29;
+}
+
+/* -- events ----------------------------------------------------------------------------- */
+
+static bool
+is_before(const struct event *a, const struct event *b)
+{
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->sequence < b->sequence;
+}
+
+static bool
+grow(void **array, size_t *room, size_t item_bytes)
+{
+    size_t bigger = *room == 0 ? RUNNABLE_ROOM_FIRST : *room * 2;
+    void *moved = realloc(*array, bigger * item_bytes);
+    if (moved == NULL)
+        return false;
+    *array = moved;
+    *room = bigger;
+    return true;
+}
+
+bool
+rt_sim_after(struct rt_sim *sim, uint64_t delay_ns, void (*run)(void *context), void *context)
+{
+    if (sim->event_count == sim->event_room &&
+        !grow((void **)&sim->events, &sim->event_room, sizeof(*sim->events)))
+        return false;
+    struct event event = {sim->now_ns + delay_ns, ++sim->event_sequence, run, context};
+    size_t at = sim->event_count++;
+    while (at > 0 && is_before(&event, &sim->events[(at - 1) / 2])) {
+        sim->events[at] = sim->events[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->events[at] = event;
+    return true;
+}
+
+static struct event
+take_event(struct rt_sim *sim)
+{
+    struct event first = sim->events[0];
+    struct event last = sim->events[--sim->event_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= sim->event_count)
+            break;
+        if (child + 1 < sim->event_count && is_before(&sim->events[child + 1], &sim->events[child]))
+            child++;
+        if (!is_before(&sim->events[child], &last))
+            break;
+        sim->events[at] = sim->events[child];
+        at = child;
+    }
+    sim->events[at] = last;
+    return first;
+}
+
+/* -- actors ----------------------------------------------------------------------------- */
+
+void
+rt_sim_add(struct rt_actor *actor)
+{
+    struct rt_sim *sim = sim_of(actor->system);
+    if (sim->ending)
+        return;
+    if (sim->runnable_count == sim->runnable_room) {
+        bool grown = grow((void **)&sim->runnable, &sim->runnable_room, sizeof(*sim->runnable));
+        RT_ASSERT(grown);
+    }
+    sim->runnable[sim->runnable_count++] = actor;
+}
+
+static void
+run_some_actor(struct rt_sim *sim)
+{
+    size_t index = rt_random_below(&sim->random, sim->runnable_count);
+    struct rt_actor *actor = sim->runnable[index];
+    sim->runnable[index] = sim->runnable[--sim->runnable_count];
+
+    unsigned worker = actor->worker != RT_ANY_WORKER
+                          ? (unsigned)actor->worker
+                          : (unsigned)rt_random_below(&sim->random, sim->system.worker_count);
+    /* Mostly short turns: they interleave actors more. */
+    uint64_t bound = rt_random_chance(&sim->random, 700) ? 4 : BATCH_MAX;
+    struct rt_turn_limits limits = {
+        .messages_max = 1 + (unsigned)rt_random_below(&sim->random, bound),
+        .time_max_ns = UINT64_MAX,
+    };
+    rt_sim_trace(sim, rt_actor_id(actor));
+    rt_sim_trace(sim, sim->now_ns);
+    rt_sim_trace(sim, rt_mailbox_depth(&actor->mailbox));
+    rt_worker_here = &sim->workers[worker];
+    enum rt_turn end = rt_turn_run(actor, &limits);
+    rt_worker_run_deferred(rt_worker_here);
+    rt_worker_here = NULL;
+    if (end == RT_TURN_AGAIN)
+        rt_sim_add(actor);
+}
+
+static uint64_t
+next_timer_ns(struct rt_sim *sim)
+{
+    uint64_t next_ns = RT_WHEEL_NEVER;
+    for (unsigned i = 0; i < sim->system.worker_count; i++) {
+        uint64_t ns = rt_timers_next_ns(&sim->workers[i].timers);
+        if (ns < next_ns)
+            next_ns = ns;
+    }
+    return next_ns;
+}
+
+static void
+fire_timers(struct rt_sim *sim)
+{
+    for (unsigned i = 0; i < sim->system.worker_count; i++)
+        rt_timers_fire(&sim->system, &sim->workers[i].timers, sim->now_ns);
+}
+
+static void
+run_event(struct rt_sim *sim)
+{
+    struct event event = take_event(sim);
+    rt_sim_trace(sim, event.sequence);
+    event.run(event.context);
+}
+
+bool
+rt_sim_step(struct rt_sim *sim, uint64_t until_ns)
+{
+    sim->steps++;
+    /* An event that is due may come before or after the actors that are runnable. */
+    bool event_due = sim->event_count > 0 && sim->events[0].at_ns <= sim->now_ns;
+    if (event_due && (sim->runnable_count == 0 || rt_random_chance(&sim->random, 300))) {
+        run_event(sim);
+        return true;
+    }
+    if (sim->runnable_count > 0) {
+        run_some_actor(sim);
+        return true;
+    }
+    uint64_t timer_ns = next_timer_ns(sim);
+    uint64_t event_ns = sim->event_count > 0 ? sim->events[0].at_ns : RT_WHEEL_NEVER;
+    uint64_t next_ns = timer_ns < event_ns ? timer_ns : event_ns;
+    if (next_ns > until_ns) {
+        if (sim->now_ns < until_ns)
+            sim->now_ns = until_ns;
+        return false;
+    }
+    if (next_ns > sim->now_ns)
+        sim->now_ns = next_ns;
+    fire_timers(sim);
+    return true;
+}
+
+void
+rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns)
+{
+    while (rt_sim_step(sim, until_ns))
+        ;
+}
+
+/* -- the simulation --------------------------------------------------------------------- */
+
+struct rt_sim *
+rt_sim_create(const struct rt_sim_options *options)
+{
+    RT_ASSERT(options->workers >= 1);
+    RT_ASSERT(options->workers <= RT_WORKERS_MAX);
+    struct rt_sim *sim = calloc(1, sizeof(*sim));
+    if (sim == NULL)
+        return NULL;
+    sim->world = (struct rt_world){
+        .self = sim,
+        .now_ns = sim_now_ns,
+        .boot_ns = sim_now_ns,
+        .wall_ms = sim_wall_ms,
+        .random = sim_random_bytes,
+    };
+    sim->start_wall_ms = options->start_wall_ms;
+    sim->now_ns = RT_NS_PER_S; /* zero would hide a forgotten initialisation */
+    sim->hash = UINT64_C(0xcbf29ce484222325);
+    rt_random_seed(&sim->random, options->seed);
+    rt_system_init(&sim->system, &sim->world, options->workers, options->actors_max);
+    sim->system.sim = sim;
+    for (unsigned i = 0; i < options->workers; i++)
+        rt_worker_init(&sim->workers[i], &sim->system, i);
+    return sim;
+}
+
+void
+rt_sim_destroy(struct rt_sim *sim)
+{
+    sim->ending = true;
+    rt_system_deinit(&sim->system);
+    for (unsigned i = 0; i < sim->system.worker_count; i++)
+        rt_worker_deinit(&sim->workers[i]);
+    free(sim->runnable);
+    free(sim->events);
+    free(sim);
+}
+
+struct rt_system *
+rt_sim_system(struct rt_sim *sim)
+{
+    return &sim->system;
+}
+
+const struct rt_world *
+rt_sim_world(struct rt_sim *sim)
+{
+    return &sim->world;
+}
+
+struct rt_random *
+rt_sim_random(struct rt_sim *sim)
+{
+    return &sim->random;
+}
+
+uint64_t
+rt_sim_now_ns(const struct rt_sim *sim)
+{
+    return sim->now_ns;
+}
+
+uint64_t
+rt_sim_hash(const struct rt_sim *sim)
+{
+    return sim->hash;
+}
+
+uint64_t
+rt_sim_steps(const struct rt_sim *sim)
+{
+    return sim->steps;
+}

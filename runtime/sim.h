@@ -1,0 +1,66 @@
+/*
+ * runtime/sim.h - the simulated world: the same actors, one thread, one seed.
+ *
+ * Time is virtual and jumps to the next thing that is due when no actor has work. The seed
+ * decides which runnable actor goes next, on which virtual worker, and how many messages it
+ * may handle before others get their turn. Every turn is mixed into a trace hash: the same
+ * seed gives the same hash, or something in the code asked the real world.
+ *
+ * What the real gateway does by sockets, vendors and the store's thread, a simulation does by
+ * events: functions called at a virtual time.
+ *
+ * Threads: all calls from one thread.
+ */
+#ifndef RUNTIME_SIM_H
+#define RUNTIME_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/random.h"
+#include "runtime/system.h"
+
+struct rt_sim;
+
+struct rt_sim_options {
+    uint64_t seed;
+    unsigned workers;      /* virtual; 1 … RT_WORKERS_MAX */
+    int64_t start_wall_ms; /* Unix time at virtual zero */
+    uint32_t actors_max;   /* 0: the default of rt_system_options */
+};
+
+/* NULL when out of memory. */
+struct rt_sim *rt_sim_create(const struct rt_sim_options *options);
+void rt_sim_destroy(struct rt_sim *sim);
+
+/* The system whose actors are simulated: spawn and post to it as usual. */
+struct rt_system *rt_sim_system(struct rt_sim *sim);
+const struct rt_world *rt_sim_world(struct rt_sim *sim);
+
+/* The simulation's own dice, for the environment's faults. */
+struct rt_random *rt_sim_random(struct rt_sim *sim);
+
+uint64_t rt_sim_now_ns(const struct rt_sim *sim);
+
+/* Calls `run(context)` after `delay_ns` of virtual time. Events of one time run in the order
+ * they were made. False when out of memory. */
+RT_MUST_USE bool rt_sim_after(struct rt_sim *sim, uint64_t delay_ns, void (*run)(void *context),
+                              void *context);
+
+/* One step: one turn of one actor, or one event, or one batch of timers. False when nothing
+ * is left to do before `until_ns`; then virtual time is `until_ns`. */
+bool rt_sim_step(struct rt_sim *sim, uint64_t until_ns);
+
+/* Steps until nothing is left before `until_ns`. */
+void rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns);
+
+/* Mixes a number of the environment's into the trace hash. */
+void rt_sim_trace(struct rt_sim *sim, uint64_t value);
+
+uint64_t rt_sim_hash(const struct rt_sim *sim);
+uint64_t rt_sim_steps(const struct rt_sim *sim);
+
+/* The runtime's own: queues a woken actor. */
+void rt_sim_add(struct rt_actor *actor);
+
+#endif

@@ -1,0 +1,435 @@
+/* What the machine promises to a behaviour: START first, one answer for every request, DOWN for
+ * every watched end, timers that can be taken back, and a fresh state after a failure. All in
+ * the simulated world, so each test is the same every time. */
+#include <criterion/criterion.h>
+
+#include "runtime/sim.h"
+
+enum kind { KIND_NOTE = RT_KIND_USER, KIND_ASK, KIND_ANSWER, KIND_DO };
+
+/* One behaviour for all tests: it keeps what it saw, and does what DO messages tell it. */
+struct probe {
+    uint32_t kinds[64];
+    uint64_t values[64];
+    unsigned count;
+    struct rt_timer timer;
+    struct rt_owed *owed;
+};
+
+typedef void (*action)(struct rt_actor *self, struct probe *probe);
+
+static struct rt_sim *sim;
+static struct rt_system *runtime;
+static struct probe seen; /* of the actor called `main` in each test, copied at each message */
+
+static void
+probe_note(struct probe *probe, uint32_t kind, uint64_t value)
+{
+    if (probe->count < 64) {
+        probe->kinds[probe->count] = kind;
+        probe->values[probe->count++] = value;
+    }
+}
+
+static void
+probe_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    struct probe *probe = state;
+    if (message->kind == KIND_DO) {
+        (*(action *)rt_message_payload(message))(self, probe);
+    } else {
+        uint64_t value = message->request_id;
+        if (message->kind == RT_KIND_FAILED)
+            value = ((struct rt_failed *)rt_message_payload(message))->status;
+        if (message->kind == RT_KIND_DOWN)
+            value = ((struct rt_down *)rt_message_payload(message))->reason;
+        probe_note(probe, message->kind, value);
+        if (message->kind == KIND_ASK && message->request_id < 100)
+            rt_answer(self, message, rt_message_create(KIND_ANSWER, 0));
+        if (message->kind == KIND_ASK && message->request_id >= 200)
+            probe->owed = rt_owe(self, message);
+    }
+}
+
+static const struct rt_behaviour probe_behaviour = {
+    .name = "probe",
+    .state_bytes = sizeof(struct probe),
+    .limits = {.messages_max = 4, .bytes_max = 1 << 16},
+    .handle = probe_handle,
+};
+
+/* The same, but what it sees is visible to the test. */
+static void
+main_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    probe_handle(self, state, message);
+    seen = *(struct probe *)state;
+}
+
+static const struct rt_behaviour main_behaviour = {
+    .name = "main",
+    .state_bytes = sizeof(struct probe),
+    .limits = {.messages_max = 4, .bytes_max = 1 << 16},
+    .handle = main_handle,
+};
+
+static void
+setup(void)
+{
+    sim = rt_sim_create(&(struct rt_sim_options){.seed = 1, .workers = 2});
+    runtime = rt_sim_system(sim);
+    memset(&seen, 0, sizeof(seen));
+}
+
+static void
+teardown(void)
+{
+    rt_sim_destroy(sim);
+}
+
+TestSuite(actor, .init = setup, .fini = teardown, .timeout = 60);
+
+static struct rt_address
+spawn(const struct rt_behaviour *behaviour)
+{
+    struct rt_address address;
+    struct rt_spawn_options options = {.behaviour = behaviour, .worker = RT_ANY_WORKER};
+    cr_assert_eq(rt_spawn(runtime, &options, &address), RT_OK);
+    return address;
+}
+
+static void
+run(void)
+{
+    rt_sim_run_until(sim, rt_sim_now_ns(sim) + RT_NS_PER_MS);
+}
+
+static enum rt_status
+tell(struct rt_address to, action what)
+{
+    struct rt_message *message = rt_message_create(KIND_DO, sizeof(what));
+    *(action *)rt_message_payload(message) = what;
+    return rt_post(runtime, to, message);
+}
+
+static struct rt_address other; /* for actions that need somebody */
+
+Test(actor, start_is_the_first_message)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    rt_post(runtime, a, rt_message_create(KIND_NOTE, 0));
+    run();
+    cr_assert_eq(seen.count, 2);
+    cr_assert_eq(seen.kinds[0], RT_KIND_START);
+    cr_assert_eq(seen.kinds[1], KIND_NOTE);
+}
+
+static void
+ask_five_ways(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_request(self, other, rt_message_create(KIND_ASK, 0), 7);   /* answered */
+    rt_request(self, other, rt_message_create(KIND_ASK, 0), 107); /* forgotten by its handler */
+    rt_request(self, RT_NOBODY, rt_message_create(KIND_ASK, 0), 8);
+}
+
+Test(actor, every_request_gets_exactly_one_answer)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    run();
+    tell(a, ask_five_ways);
+    run();
+    cr_assert_eq(seen.count, 4);
+    bool answered = false, forgotten = false, nobody = false;
+    for (unsigned i = 1; i < 4; i++) {
+        answered |= seen.kinds[i] == KIND_ANSWER && seen.values[i] == 7;
+        forgotten |= seen.kinds[i] == RT_KIND_FAILED && seen.values[i] == RT_INVALID;
+        nobody |= seen.kinds[i] == RT_KIND_FAILED && seen.values[i] == RT_CLOSED;
+    }
+    cr_assert(answered && forgotten && nobody);
+}
+
+static void
+ask_for_later(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_request(self, other, rt_message_create(KIND_ASK, 0), 200);
+}
+
+static void
+answer_owed(struct rt_actor *self, struct probe *probe)
+{
+    rt_owed_answer(self, probe->owed, rt_message_create(KIND_ANSWER, 0));
+}
+
+Test(actor, an_answer_can_be_owed_and_paid_later)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    tell(a, ask_for_later);
+    run();
+    cr_assert_eq(seen.count, 1, "no answer yet");
+    tell(other, answer_owed);
+    run();
+    cr_assert_eq(seen.kinds[1], KIND_ANSWER);
+    cr_assert_eq(seen.values[1], 200);
+}
+
+Test(actor, a_server_that_ends_fails_the_answers_it_owes)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    tell(a, ask_for_later);
+    run();
+    rt_exit(runtime, other, RT_EXIT_KILLED);
+    run();
+    cr_assert_eq(seen.kinds[1], RT_KIND_FAILED);
+    cr_assert_eq(seen.values[1], RT_CLOSED);
+}
+
+static void
+stop_normally(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_stop(self, RT_EXIT_NORMAL);
+}
+
+Test(actor, requests_left_in_the_mailbox_of_the_dead_fail)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    run();
+    tell(other, stop_normally);
+    tell(other, stop_normally);
+    tell(a, ask_five_ways);
+    run();
+    cr_assert_eq(seen.count, 4);
+    for (unsigned i = 1; i < 4; i++) {
+        cr_assert_eq(seen.kinds[i], RT_KIND_FAILED);
+        cr_assert_eq(seen.values[i], RT_CLOSED);
+    }
+    cr_assert_eq(rt_system_stats(runtime).actors, 1);
+}
+
+static void
+flood(struct rt_actor *self, struct probe *probe)
+{
+    for (int i = 0; i < 6; i++)
+        probe_note(probe, 1000, rt_send(self, other, rt_message_create(KIND_NOTE, 0)));
+    rt_request(self, other, rt_message_create(KIND_ASK, 0), 9);
+}
+
+Test(actor, a_full_mailbox_refuses_data_and_fails_requests_at_once)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    run();
+    tell(a, flood);
+    run();
+    unsigned refused = 0, failed = 0;
+    for (unsigned i = 0; i < seen.count; i++) {
+        refused += seen.kinds[i] == 1000 && seen.values[i] == RT_FULL;
+        failed += seen.kinds[i] == RT_KIND_FAILED && seen.values[i] == RT_FULL;
+    }
+    cr_assert_eq(refused, 2);
+    cr_assert_eq(failed, 1);
+    cr_assert_eq(rt_system_stats(runtime).refused, 3);
+}
+
+static void
+watch(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_monitor(self, other);
+}
+
+Test(actor, a_watcher_hears_of_an_end_once)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    tell(a, watch);
+    run();
+    rt_exit(runtime, other, RT_EXIT_KILLED);
+    rt_exit(runtime, other, RT_EXIT_KILLED);
+    run();
+    cr_assert_eq(seen.count, 2);
+    cr_assert_eq(seen.kinds[1], RT_KIND_DOWN);
+    cr_assert_eq(seen.values[1], RT_EXIT_KILLED);
+}
+
+Test(actor, watching_the_dead_answers_at_once)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    rt_exit(runtime, other, RT_EXIT_NORMAL);
+    run();
+    tell(a, watch);
+    run();
+    cr_assert_eq(seen.kinds[1], RT_KIND_DOWN);
+    cr_assert_eq(seen.values[1], RT_EXIT_NOBODY);
+}
+
+static void
+unwatch(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_unmonitor(self, other);
+}
+
+Test(actor, a_watch_can_be_taken_back)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&probe_behaviour);
+    tell(a, watch);
+    run();
+    tell(a, unwatch);
+    run();
+    rt_exit(runtime, other, RT_EXIT_NORMAL);
+    run();
+    cr_assert_eq(seen.count, 1);
+}
+
+static void
+spawn_child(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    struct rt_spawn_options options = {.behaviour = &probe_behaviour, .worker = RT_ANY_WORKER};
+    cr_assert_eq(rt_spawn_child(self, &options, &other), RT_OK);
+}
+
+Test(actor, a_child_ends_with_its_parent)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    tell(a, spawn_child);
+    run();
+    cr_assert_eq(rt_system_stats(runtime).actors, 2);
+    rt_exit(runtime, a, RT_EXIT_NORMAL);
+    run();
+    cr_assert_eq(rt_system_stats(runtime).actors, 0);
+}
+
+Test(actor, a_parent_hears_of_its_childs_end)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    tell(a, spawn_child);
+    run();
+    rt_exit(runtime, other, RT_EXIT_KILLED);
+    run();
+    cr_assert_eq(seen.kinds[1], RT_KIND_DOWN);
+}
+
+static void
+set_timer(struct rt_actor *self, struct probe *probe)
+{
+    rt_timer_set(self, &probe->timer, 20 * RT_NS_PER_MS);
+}
+
+static void
+cancel_timer(struct rt_actor *self, struct probe *probe)
+{
+    rt_timer_cancel(self, &probe->timer);
+}
+
+Test(actor, a_timer_fires_once_at_its_time)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    uint64_t start = rt_sim_now_ns(sim);
+    tell(a, set_timer);
+    rt_sim_run_until(sim, start + 20 * RT_NS_PER_MS - 1);
+    cr_assert_eq(seen.count, 1);
+    rt_sim_run_until(sim, start + 20 * RT_NS_PER_MS);
+    cr_assert_eq(seen.kinds[1], RT_KIND_TIMER);
+    rt_sim_run_until(sim, start + RT_NS_PER_S);
+    cr_assert_eq(seen.count, 2);
+}
+
+Test(actor, a_cancelled_timer_stays_silent_and_one_set_again_fires_only_later)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    uint64_t start = rt_sim_now_ns(sim);
+    tell(a, set_timer);
+    tell(a, cancel_timer);
+    rt_sim_run_until(sim, start + RT_NS_PER_S);
+    cr_assert_eq(seen.count, 1);
+    tell(a, set_timer);
+    rt_sim_run_until(sim, start + RT_NS_PER_S + 10 * RT_NS_PER_MS);
+    tell(a, set_timer);
+    rt_sim_run_until(sim, start + RT_NS_PER_S + 29 * RT_NS_PER_MS);
+    cr_assert_eq(seen.count, 1);
+    rt_sim_run_until(sim, start + RT_NS_PER_S + 30 * RT_NS_PER_MS);
+    cr_assert_eq(seen.count, 2);
+}
+
+static void
+set_then_cancel_when_due(struct rt_actor *self, struct probe *probe)
+{
+    /* The firing is already in the mailbox when this is handled. */
+    rt_timer_cancel(self, &probe->timer);
+}
+
+Test(actor, a_firing_that_is_under_way_is_void_after_cancel)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    tell(a, set_timer);
+    run();
+    /* Both become runnable in one step of virtual time; whichever order, no TIMER may follow
+     * the cancel. */
+    rt_sim_run_until(sim, rt_sim_now_ns(sim) + 18 * RT_NS_PER_MS);
+    tell(a, set_then_cancel_when_due);
+    rt_sim_run_until(sim, rt_sim_now_ns(sim) + RT_NS_PER_S);
+    cr_assert_eq(seen.count, 1);
+}
+
+static void
+fail(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    rt_fail(self, "test");
+}
+
+Test(actor, a_failed_actor_starts_afresh_with_its_address_and_mail)
+{
+    struct rt_address a;
+    struct rt_spawn_options options = {.behaviour = &main_behaviour,
+                                       .worker = RT_ANY_WORKER,
+                                       .restarts_max = 2,
+                                       .restart_window_ms = 1000,
+                                       .restart_backoff_ms = 10};
+    cr_assert_eq(rt_spawn(runtime, &options, &a), RT_OK);
+    run();
+    tell(a, fail);
+    rt_post(runtime, a, rt_message_create(KIND_NOTE, 0));
+    run();
+    cr_assert_eq(seen.count, 2, "a new state");
+    cr_assert(seen.kinds[0] == RT_KIND_START || seen.kinds[1] == RT_KIND_START);
+
+    tell(a, fail); /* the second in the window: after the back-off */
+    run();
+    rt_post(runtime, a, rt_message_create(KIND_NOTE, 0));
+    run();
+    cr_assert_eq(seen.count, 2, "nothing is handled in the pause");
+    rt_sim_run_until(sim, rt_sim_now_ns(sim) + 20 * RT_NS_PER_MS);
+    cr_assert_eq(rt_system_stats(runtime).restarts, 2);
+    cr_assert_eq(seen.count, 2);
+
+    tell(a, fail); /* the third: over the limit */
+    run();
+    cr_assert_eq(rt_system_stats(runtime).actors, 0);
+    cr_assert_eq(tell(a, fail), RT_CLOSED);
+}
+
+Test(actor, a_message_to_an_old_address_never_reaches_the_new_owner_of_the_memory)
+{
+    struct rt_address old = spawn(&probe_behaviour);
+    rt_exit(runtime, old, RT_EXIT_NORMAL);
+    run();
+    for (int i = 0; i < 2048; i++)
+        spawn(&main_behaviour);
+    run();
+    memset(&seen, 0, sizeof(seen));
+    rt_post(runtime, old, rt_message_create(KIND_NOTE, 0));
+    run();
+    cr_assert_eq(seen.count, 0);
+    cr_assert_eq(rt_system_stats(runtime).dead_letters, 1);
+}
