@@ -1,0 +1,147 @@
+/*
+ * vito/store.h - the port to durable state: what the core services ask of a database.
+ *
+ * Requests are values; each gets one answer, a VITO_STORED message on the control lane, sent
+ * only when its effect is durable. A store may carry out many requests in one transaction.
+ * Requests of one caller are carried out in the order they were submitted.
+ *
+ * Implementations: vito/store/sqlite. The simulator runs the same SQL in virtual time.
+ */
+#ifndef VITO_STORE_H
+#define VITO_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/actor.h"
+#include "runtime/buffer.h"
+#include "vito/account.h"
+#include "vito/id.h"
+#include "vito/identity.h"
+#include "vito/policy_config.h"
+
+enum { VITO_STORED = RT_KIND_USER + 50 }; /* message kind; payload struct vito_stored */
+
+enum vito_op {
+    VITO_TENANT_PUT,    /* document: the tenant, as JSON; creates or replaces */
+    VITO_TENANT_GET,    /* answer's document: the tenant, as JSON */
+    VITO_TENANT_LIST,   /* answer's document: JSON array of {"id","display_name","policy"} */
+    VITO_TENANT_REMOVE, /* with its keys; ledger and audit stay */
+    VITO_KEY_ADD,
+    VITO_KEY_LIST,      /* of a tenant, or all when tenant_id is "": array of struct vito_key */
+    VITO_KEY_REMOVE,    /* RT_NOT_FOUND when there is no such key of that tenant */
+    VITO_BUDGET_OPEN,   /* makes the month's row if need be, sets its limit, reads it */
+    VITO_BUDGET_GRANT,  /* moves money to this node's slice */
+    VITO_BUDGET_RETURN, /* and what is not spent back */
+    VITO_LEG_OPEN,      /* the intent: before a vendor is called */
+    VITO_LEG_EXTEND,    /* more is held for it */
+    VITO_LEG_SETTLE,    /* usage, budget and audit record in one; a repeat changes nothing */
+    VITO_AUDIT_APPEND,
+    VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
+    VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
+    VITO_MEMORY_GET,
+    VITO_OP_COUNT,
+};
+
+struct vito_key {
+    char id[VITO_ID_BYTES]; /* "key_…" */
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct vito_digest digest;
+    int64_t created_ms;
+};
+
+enum { VITO_PROVIDER_BYTES = 32, VITO_REASON_BYTES = 32, VITO_TOKEN_BYTES = 48 };
+
+/* A vendor leg, from intent to audit record. */
+struct vito_leg {
+    char id[VITO_ID_BYTES]; /* "leg_…"; the vendor's X-Request-Id and the audit record's id */
+    char session_id[VITO_ID_BYTES];
+    char provider_id[VITO_PROVIDER_BYTES];
+    char decision_id[VITO_ID_BYTES];
+    char policy_version[VITO_VERSION_BYTES];
+    char outcome[VITO_REASON_BYTES]; /* settle: "completed", "cost_limit", "interrupted", … */
+    enum vito_mode mode;
+    int64_t held_nusd;
+    int64_t cost_nusd; /* settle */
+    struct vito_use use;
+    int64_t at_ms; /* wall time of this step */
+};
+
+/* A record that is not a leg: a refusal, an act of an operator. */
+struct vito_audit_event {
+    char id[VITO_ID_BYTES];
+    char session_id[VITO_ID_BYTES]; /* or "" */
+    char event[VITO_TOKEN_BYTES];   /* "ACCESS_REFUSED", … */
+    int64_t at_ms;
+    /* details, a JSON object, in the request's document; may be NULL */
+};
+
+struct vito_audit_query {
+    int64_t after;                  /* cursor: entries with a larger one; 0 from the start */
+    uint32_t limit;                 /* 1 … 1000 */
+    char session_id[VITO_ID_BYTES]; /* "" for all */
+};
+
+struct vito_request {
+    enum vito_op op;
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    int64_t period_start_ms, period_end_ms; /* budget and leg operations: which month */
+    union {
+        struct vito_key key; /* KEY_ADD; KEY_REMOVE reads id */
+        struct {
+            int64_t limit_nusd;
+            int64_t need_nusd; /* GRANT: nothing is granted when less is left */
+            int64_t want_nusd; /* GRANT: as much of it as is left; RETURN: how much */
+        } budget;
+        struct vito_leg leg;
+        struct vito_audit_event audit;
+        struct vito_audit_query query;
+    };
+    struct rt_buffer *document; /* a reference goes to the store; NULL when the op has none */
+};
+
+/* What the store knows of a month. */
+struct vito_budget {
+    int64_t limit_nusd, posted_nusd;
+    int64_t reserved_nusd; /* open slices, ours included */
+    int64_t granted_nusd;  /* GRANT: what this request moved to us, 0 when refused */
+    int64_t tokens, interactions;
+    int64_t media_ms[VITO_MODE_COUNT];
+};
+
+struct vito_stored {
+    enum vito_op op;
+    enum rt_status status; /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_UNAVAILABLE | RT_NO_MEMORY */
+    bool repeated;         /* LEG_SETTLE: it was settled before; nothing changed */
+    bool created;          /* TENANT_PUT: there was none before */
+    struct vito_budget budget; /* BUDGET_*, LEG_SETTLE */
+    /* documents are in the message's buffer */
+};
+
+struct vito_store {
+    void *self;
+
+    /*
+     * Submits one request.
+     *
+     *   caller      gets the VITO_STORED answer with `request_id`; it may die meanwhile
+     *   ownership   *request is copied; its document's reference is taken
+     *   threads     the caller's turn
+     *   blocking    never; when too many wait, the answer is RT_UNAVAILABLE at once
+     */
+    void (*submit)(void *self, struct rt_actor *caller, const struct vito_request *request,
+                   uint64_t request_id);
+};
+
+/* The answer in a message of kind VITO_STORED. */
+static inline const struct vito_stored *
+vito_stored_of(struct rt_message *message)
+{
+    return rt_message_payload(message);
+}
+
+/* Answers from a store's own thread. Takes one reference of `document`. Threads: any. */
+void vito_store_answer(struct rt_system *system, struct rt_address caller, uint64_t request_id,
+                       const struct vito_stored *stored, struct rt_buffer *document);
+
+#endif
