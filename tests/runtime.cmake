@@ -1,0 +1,6 @@
+foreach(unit actor log mailbox metrics pool run_queue timer_wheel)
+  twin_test(runtime ${unit})
+endforeach()
+twin_stress(runtime mailbox)
+twin_stress(runtime scheduler)
+twin_sim(runtime runtime)
