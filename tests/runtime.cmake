@@ -1,4 +1,4 @@
-foreach(unit actor log mailbox metrics pool run_queue timer_wheel)
+foreach(unit actor log mailbox metrics pool run_queue table timer_wheel)
   twin_test(runtime ${unit})
 endforeach()
 twin_stress(runtime mailbox)
