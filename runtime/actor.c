@@ -110,6 +110,7 @@ fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_
     actor->peers = NULL;
     actor->owed = NULL;
     actor->timers = NULL;
+    actor->stash = NULL;
     actor->flags = 0;
     actor->worker = (int16_t)options->worker;
     atomic_store_explicit(&actor->messages, 0, memory_order_relaxed);
@@ -216,6 +217,7 @@ drop_state(struct rt_actor *actor, enum rt_exit_reason reason)
         behaviour->stop(actor, actor->state, reason);
     rt_timers_cancel_all(actor); /* they live in the state */
     rt_owed_fail_all(actor, RT_CLOSED);
+    rt_stash_bounce(actor);
     if (has_state)
         rt_pool_give(actor->state, behaviour->state_bytes);
     actor->state = NULL;

@@ -164,6 +164,14 @@ struct rt_address rt_owed_to(const struct rt_owed *owed);
  * rt_message_destroy(). */
 void rt_take(struct rt_actor *self, struct rt_message *message);
 
+/*
+ * Puts the message being handled aside, unanswered; rt_unstash() sends all such messages to the
+ * actor again, oldest first, behind what is in its mailbox by then. For actors that cannot
+ * work yet. False when out of memory: then it is handled as if it had not been called.
+ */
+RT_MUST_USE bool rt_stash(struct rt_actor *self, struct rt_message *message);
+void rt_unstash(struct rt_actor *self);
+
 /* Ends this actor after the current message. */
 void rt_stop(struct rt_actor *self, enum rt_exit_reason reason);
 

@@ -51,6 +51,7 @@ struct rt_actor {
     struct rt_peer *peers;      /* watchers, watched and children */
     struct rt_owed *owed;       /* answers owed */
     struct rt_timer *timers;    /* that may be set */
+    struct rt_stash *stash;     /* messages put aside, newest first */
     struct rt_restart *restart; /* NULL: never restarted */
     atomic_uint messages;       /* handled, wraps; stored by the running worker */
     int16_t worker;             /* the only one that may run it, or RT_ANY_WORKER */
@@ -212,6 +213,9 @@ void rt_peers_part(struct rt_actor *actor, enum rt_exit_reason reason);
 void rt_refuse_request(struct rt_system *system, const struct rt_message *request,
                        enum rt_status status);
 void rt_owed_fail_all(struct rt_actor *actor, enum rt_status status);
+
+/* Messages put aside (stash.c). */
+void rt_stash_bounce(struct rt_actor *actor);
 
 /* Timers (timers.c). */
 void rt_timers_init(struct rt_timers *timers, uint64_t now_ns);

@@ -381,6 +381,62 @@ Test(actor, a_firing_that_is_under_way_is_void_after_cancel)
     cr_assert_eq(seen.count, 1);
 }
 
+static bool stashing;
+
+static void
+stashing_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    if (stashing && message->kind >= RT_KIND_USER && message->kind != KIND_DO)
+        cr_assert(rt_stash(self, message));
+    else
+        main_handle(self, state, message);
+}
+
+static void
+unstash(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    stashing = false;
+    rt_unstash(self);
+}
+
+static const struct rt_behaviour stashing_behaviour = {
+    .name = "stashing",
+    .state_bytes = sizeof(struct probe),
+    .limits = {.messages_max = 4, .bytes_max = 1 << 16},
+    .handle = stashing_handle,
+};
+
+Test(actor, messages_put_aside_come_again_and_requests_among_them_are_still_answered)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    struct rt_address asker = a;
+    other = spawn(&stashing_behaviour);
+    stashing = true;
+    tell(asker, ask_for_later); /* request 200: owed by who handles it */
+    run();
+    rt_post(runtime, other, rt_message_create(KIND_NOTE, 0));
+    run();
+    cr_assert_eq(seen.kinds[seen.count - 1], RT_KIND_START);
+    tell(other, unstash);
+    run();
+    cr_assert_eq(seen.kinds[seen.count - 2], KIND_ASK);
+    cr_assert_eq(seen.kinds[seen.count - 1], KIND_NOTE);
+}
+
+Test(actor, messages_put_aside_are_bounced_when_the_actor_ends)
+{
+    struct rt_address a = spawn(&main_behaviour);
+    other = spawn(&stashing_behaviour);
+    stashing = true;
+    tell(a, ask_for_later);
+    run();
+    rt_exit(runtime, other, RT_EXIT_KILLED);
+    run();
+    cr_assert_eq(seen.kinds[seen.count - 1], RT_KIND_FAILED);
+    cr_assert_eq(seen.values[seen.count - 1], RT_CLOSED);
+}
+
 static void
 fail(struct rt_actor *self, struct probe *probe)
 {
