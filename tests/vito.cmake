@@ -1,0 +1,3 @@
+foreach(unit id money period time_text zone)
+  twin_test(vito ${unit})
+endforeach()

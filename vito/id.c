@@ -1,0 +1,56 @@
+#include "vito/id.h"
+
+#include <string.h>
+
+#include "runtime/assert.h"
+
+enum {
+    PREFIX_CHARS_MAX = 12,
+    TIME_BYTES = 6,
+    RANDOM_BYTES = 10,
+    ULID_BYTES = TIME_BYTES + RANDOM_BYTES,
+};
+
+_Static_assert(PREFIX_CHARS_MAX + 1 + VITO_ULID_CHARS + 1 <= VITO_ID_BYTES, "an id fits");
+
+/* The 128 bits, most significant first, as 26 digits of 5 bits; the first has only 3. */
+static void
+encode(char text_out[VITO_ULID_CHARS + 1], const uint8_t bytes[ULID_BYTES])
+{
+    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    unsigned bits = 0, bit_count = 2; /* two zeros in front make 130 bits, 26 digits */
+    char *at = text_out;
+    for (int i = 0; i < ULID_BYTES; i++) {
+        bits = bits << 8 | bytes[i];
+        for (bit_count += 8; bit_count >= 5; bit_count -= 5)
+            *at++ = alphabet[bits >> (bit_count - 5) & 31];
+    }
+    *at = '\0';
+}
+
+void
+vito_id_make(char id_out[VITO_ID_BYTES], const char *prefix, int64_t wall_ms,
+             const uint8_t random[RANDOM_BYTES])
+{
+    size_t prefix_chars = strlen(prefix);
+    RT_ASSERT(prefix_chars <= PREFIX_CHARS_MAX);
+    uint8_t bytes[ULID_BYTES];
+    uint64_t time_ms = wall_ms < 0 ? 0 : (uint64_t)wall_ms; /* a clock may be that wrong */
+    for (int i = 0; i < TIME_BYTES; i++)
+        bytes[i] = (uint8_t)(time_ms >> 8 * (TIME_BYTES - 1 - i));
+    memcpy(bytes + TIME_BYTES, random, RANDOM_BYTES);
+
+    memcpy(id_out, prefix, prefix_chars);
+    id_out[prefix_chars] = '_';
+    encode(id_out + prefix_chars + 1, bytes);
+}
+
+bool
+vito_tenant_id_is_valid(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    if (text == NULL || *text == '-')
+        return false;
+    size_t chars = strnlen(text, VITO_TENANT_ID_BYTES);
+    return chars > 0 && chars < VITO_TENANT_ID_BYTES && strspn(text, allowed) == chars;
+}
