@@ -1,3 +1,8 @@
-foreach(unit id money period time_text zone)
+foreach(unit id money period policy_config time_text zone)
   twin_test(vito ${unit})
 endforeach()
+if(TARGET test_policy_config)
+  target_link_libraries(test_policy_config PRIVATE PkgConfig::CJSON)
+  target_compile_definitions(test_policy_config PRIVATE
+    TWIN_SCHEMA_DIR="${PROJECT_SOURCE_DIR}/schema")
+endif()

@@ -1,0 +1,106 @@
+#include "vito/json.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+static const char not_json[] = "not JSON";
+
+struct scan {
+    const unsigned char *at, *end;
+    int depth;
+};
+
+/*
+ * Skips one character of UTF-8: no stray continuation bytes, no overlong forms, no surrogates,
+ * nothing above U+10FFFF.
+ * Source: RFC 3629, section 4.
+ */
+static bool
+skip_character(struct scan *scan)
+{
+    unsigned char first = *scan->at++;
+    if (first < 0x80)
+        return true;
+    int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || scan->end - scan->at < more)
+        return false;
+    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    for (; more > 0; more--, low = 0x80, high = 0xbf) {
+        unsigned char next = *scan->at++;
+        if (next < low || next > high)
+            return false;
+    }
+    return true;
+}
+
+/* Skips a string whose opening quote is already behind us. */
+static const char *
+scan_string(struct scan *scan)
+{
+    while (scan->at < scan->end && *scan->at != '"') {
+        if (*scan->at < 0x20)
+            return "control character in a string";
+        if (*scan->at == '\\' && scan->end - scan->at >= 6 && memcmp(scan->at + 1, "u0000", 5) == 0)
+            return "\\u0000 in a string";
+        if (*scan->at == '\\')
+            scan->at++;
+        if (scan->at == scan->end || !skip_character(scan))
+            return "text is not UTF-8";
+    }
+    if (scan->at == scan->end)
+        return not_json;
+    scan->at++;
+    return NULL;
+}
+
+/* What is wrong with the text, or NULL. The rest of the grammar is left to the parser. */
+static const char *
+scan_text(struct scan *scan)
+{
+    while (scan->at < scan->end) {
+        unsigned char c = *scan->at++;
+        if (c == '\0' || c >= 0x80)
+            return not_json;
+        if ((c == '[' || c == '{') && ++scan->depth > VITO_JSON_DEPTH_MAX)
+            return "nested too deeply";
+        if (c == ']' || c == '}')
+            scan->depth--;
+        const char *problem = c == '"' ? scan_string(scan) : NULL;
+        if (problem != NULL)
+            return problem;
+    }
+    return NULL;
+}
+
+enum rt_status
+vito_json_parse(const char *text, size_t size_bytes, struct cJSON **json_out,
+                const char **problem_out)
+{
+    *problem_out = "longer than 65536 bytes";
+    _Static_assert(VITO_JSON_BYTES_MAX == 65536, "the text says so");
+    if (size_bytes > VITO_JSON_BYTES_MAX)
+        return RT_TOO_BIG;
+    const unsigned char *start = (const unsigned char *)text;
+    struct scan scan = {start, start + size_bytes, 0};
+    *problem_out = scan_text(&scan);
+    if (*problem_out != NULL)
+        return RT_INVALID;
+
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(text, size_bytes, &end, false);
+    *problem_out = not_json;
+    if (json == NULL)
+        return RT_INVALID;
+    while (end < text + size_bytes && strchr(" \t\r\n", *end) != NULL)
+        end++;
+    if (end < text + size_bytes) {
+        cJSON_Delete(json);
+        return RT_INVALID;
+    }
+    *problem_out = NULL;
+    *json_out = json;
+    return RT_OK;
+}

@@ -1,0 +1,30 @@
+/*
+ * vito/json.h - JSON from outside, checked before cJSON sees it.
+ *
+ * cJSON takes invalid UTF-8, cuts strings at \u0000 and recurses as deep as it is led; so size,
+ * depth and characters are checked first.
+ */
+#ifndef VITO_JSON_H
+#define VITO_JSON_H
+
+#include <stddef.h>
+
+#include "runtime/compiler.h"
+#include "runtime/status.h"
+
+struct cJSON;
+
+enum { VITO_JSON_BYTES_MAX = 64 * 1024, VITO_JSON_DEPTH_MAX = 16 };
+
+/*
+ * Parses one document.
+ *
+ *   problem_out  on RT_INVALID and RT_TOO_BIG: what is wrong, a static text
+ *   returns      RT_OK | RT_INVALID (also when out of memory: cJSON does not say) | RT_TOO_BIG
+ *   ownership    the caller's, by cJSON_Delete()
+ *   threads      any
+ */
+RT_MUST_USE enum rt_status vito_json_parse(const char *text, size_t size_bytes,
+                                           struct cJSON **json_out, const char **problem_out);
+
+#endif
