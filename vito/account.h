@@ -40,7 +40,8 @@ struct vito_price_list {
     int64_t minute_nusd;
 };
 
-/* The cost of a leg: each meter priced and rounded up by itself (vito/money.h). */
+/* The cost of a leg: each meter priced and rounded up by itself (vito/money.h). Counts below 0
+ * are none. */
 int64_t vito_use_price(const struct vito_use *use, const struct vito_price_list *prices);
 
 struct vito_account {
@@ -54,8 +55,11 @@ struct vito_account {
     int64_t tokens, interactions;
     int64_t media_ms[VITO_MODE_COUNT], media_held_ms[VITO_MODE_COUNT];
     uint64_t opened_count; /* holds ever made */
+    int64_t overrun_nusd;  /* costs beyond their holds, summed up */
 };
 
+/* What can be held at once. Below 0 after a cost beyond its hold has eaten into the backing of
+ * others; then nothing can be held until a grant makes up for it. */
 static inline int64_t
 vito_account_free(const struct vito_account *account)
 {
@@ -90,7 +94,7 @@ RT_MUST_USE enum rt_status vito_account_hold(struct vito_account *account, const
                                              int64_t amount_nusd, int64_t media_ms,
                                              struct vito_hold **hold_out);
 
-/* Sets more aside for an open hold. RT_OK | RT_FULL. */
+/* Sets more aside for an open hold. RT_OK | RT_FULL | RT_CLOSED (it was settled). */
 RT_MUST_USE enum rt_status vito_account_extend(struct vito_account *account, struct vito_hold *hold,
                                                int64_t amount_nusd, int64_t media_ms);
 
@@ -99,7 +103,7 @@ RT_MUST_USE enum rt_status vito_account_extend(struct vito_account *account, str
 bool vito_account_settle(struct vito_account *account, struct vito_hold *hold, int64_t cost_nusd,
                          const struct vito_use *use);
 
-/* What is set aside in it; 0 when it is closed. For the account's owner. */
+/* What is set aside in it; 0 when it is closed or NULL. For the account's owner. */
 int64_t vito_hold_amount(const struct vito_hold *hold);
 int64_t vito_hold_media_ms(const struct vito_hold *hold);
 enum vito_mode vito_hold_mode(const struct vito_hold *hold);

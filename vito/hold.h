@@ -17,6 +17,11 @@ struct vito_hold;
 /* Whether vendors may still be called on it. NULL is not open. Threads: any. */
 bool vito_hold_is_open(const struct vito_hold *hold);
 
+/* Says that a vendor is about to be called on it: from here on nobody can prove it unused but the
+ * vendor. Threads: any. */
+void vito_hold_touch(struct vito_hold *hold);
+bool vito_hold_is_touched(const struct vito_hold *hold);
+
 /* The leg it pays for, and whose money it is. Never change. Threads: any. */
 const char *vito_hold_leg_id(const struct vito_hold *hold);
 const char *vito_hold_tenant_id(const struct vito_hold *hold);
