@@ -1,0 +1,44 @@
+/*
+ * lua/json.h - JSON to Lua values and back, bounded in size and depth.
+ *
+ * Objects and arrays are tables. `null` is left out of objects, and in arrays it is
+ * light userdata NULL (`json.null`). An empty table is written as an object. What is written
+ * has its members in the order of their names, so that equal values are equal texts.
+ */
+#ifndef LUA_JSON_H
+#define LUA_JSON_H
+
+#include <cjson/cJSON.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { TLUA_JSON_DEPTH_MAX = 32 };
+
+struct tlua_json_bounds {
+    size_t items; /* values in all */
+    int depth;    /* tables within tables; at most TLUA_JSON_DEPTH_MAX */
+    bool printed; /* the tree is for printing only: whole numbers in it are exact texts, where
+                     cJSON would round them to 15 digits */
+};
+
+/* Parses a text that is nothing but one JSON value. NULL when it is not, is nested too deep, or
+ * memory is out. The caller's, by cJSON_Delete(). */
+cJSON *tlua_json_parse(const char *text, size_t size_bytes);
+
+/* Pushes a value that was parsed. Raises when out of memory. */
+void tlua_json_push_raise(lua_State *state, const cJSON *value);
+
+/* Parses and pushes. False, and nothing pushed, when the text is not JSON. */
+bool tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes);
+
+/*
+ * Makes JSON of the Lua value at `index`.
+ *
+ *   problem_out  on NULL: what cannot be written, and why
+ *   returns      the caller's, by cJSON_Delete(); raises only before there is anything to own
+ */
+cJSON *tlua_json_from_raise(lua_State *state, int index, const struct tlua_json_bounds *bounds,
+                            const char **problem_out);
+
+#endif

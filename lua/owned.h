@@ -1,0 +1,20 @@
+/*
+ * lua/owned.h - a thing of C's that a Lua value owns, so that an error cannot leak it.
+ */
+#ifndef LUA_OWNED_H
+#define LUA_OWNED_H
+
+#include <lua.h>
+
+struct tlua_owned {
+    void *thing; /* NULL: nothing yet */
+    void (*destroy)(void *thing);
+};
+
+/* Pushes an owner without a thing. When the garbage collector finds it, it destroys its thing. */
+struct tlua_owned *tlua_owned_push_raise(lua_State *state, void (*destroy)(void *thing));
+
+/* Destroys the thing now. */
+void tlua_owned_drop(struct tlua_owned *owned);
+
+#endif

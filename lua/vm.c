@@ -1,0 +1,244 @@
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/assert.h"
+#include "runtime/world.h"
+
+enum {
+    HOOK_PERIOD = 100,             /* instructions; with block_bytes it bounds the overshoot */
+    SETUP_BYTES = 8 * 1024 * 1024, /* until the VM is sealed */
+};
+
+const char *
+tlua_end_name(enum tlua_end end)
+{
+    static const char *const names[] = {"done", "suspended", "raised", "too_long", "no_memory"};
+    return names[end];
+}
+
+struct tlua_vm *
+tlua_vm_of(lua_State *state)
+{
+    void *vm;
+    lua_getallocf(state, &vm);
+    return vm;
+}
+
+/* -- memory ----------------------------------------------------------------------------- */
+
+static bool
+may_grow(const struct tlua_vm *vm, size_t old_bytes, size_t new_bytes)
+{
+    size_t grown_bytes = new_bytes - old_bytes;
+    return new_bytes <= vm->limits.block_bytes && vm->used_bytes <= vm->allowed_bytes &&
+           grown_bytes <= vm->allowed_bytes - vm->used_bytes;
+}
+
+/* The state's allocator; lua_Alloc in the reference manual. Shrinking never fails. */
+static void *
+allocate(void *context, void *block, size_t old_bytes, size_t new_bytes)
+{
+    struct tlua_vm *vm = context;
+    if (new_bytes == 0) {
+        free(block);
+        vm->used_bytes -= old_bytes;
+        return NULL;
+    }
+    void *moved = NULL;
+    if (new_bytes <= old_bytes || may_grow(vm, old_bytes, new_bytes))
+        moved = realloc(block, new_bytes);
+    if (moved == NULL) {
+        vm->stopped = TLUA_NO_MEMORY;
+        return new_bytes <= old_bytes ? block : NULL;
+    }
+    vm->used_bytes = vm->used_bytes - old_bytes + new_bytes;
+    return moved;
+}
+
+/* -- budget ----------------------------------------------------------------------------- */
+
+static uint64_t
+clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * RT_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* A thread's CPU time is never more than what a wall clock shows, and costs a system call: so
+ * it is asked only when the wall clock says the time may be up. */
+static bool
+is_out_of_time(struct tlua_vm *vm)
+{
+    if (vm->limits.cpu_ms == 0)
+        return false;
+    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC);
+    if (vm->wall_start_ns == 0) {
+        vm->wall_start_ns = wall_ns;
+        vm->cpu_start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        return false;
+    }
+    uint64_t budget_ns = vm->limits.cpu_ms * RT_NS_PER_MS;
+    return wall_ns - vm->wall_start_ns > budget_ns &&
+           clock_ns(CLOCK_THREAD_CPUTIME_ID) - vm->cpu_start_ns > budget_ns;
+}
+
+static void on_count(lua_State *state, lua_Debug *debug);
+
+static void
+set_hook(struct tlua_vm *vm, bool sticky)
+{
+    vm->hook_is_sticky = sticky;
+    lua_sethook(vm->state, on_count, LUA_MASKCOUNT, sticky ? 1 : HOOK_PERIOD);
+}
+
+static void
+check_budget_raise(lua_State *state, struct tlua_vm *vm)
+{
+    if (vm->stopped == TLUA_DONE &&
+        (vm->instructions > vm->limits.instructions || is_out_of_time(vm)))
+        vm->stopped = TLUA_TOO_LONG;
+    if (vm->stopped == TLUA_DONE)
+        return;
+    if (!vm->hook_is_sticky)
+        set_hook(vm, true);
+    lua_pushlightuserdata(state, vm); /* no text: there may be no memory for one */
+    lua_error(state);
+}
+
+static void
+on_count(lua_State *state, lua_Debug *debug)
+{
+    (void)debug;
+    struct tlua_vm *vm = tlua_vm_of(state);
+    vm->instructions += HOOK_PERIOD;
+    check_budget_raise(state, vm);
+}
+
+void
+tlua_vm_charge_raise(lua_State *state, size_t instructions)
+{
+    struct tlua_vm *vm = tlua_vm_of(state);
+    vm->instructions += instructions;
+    check_budget_raise(state, vm);
+}
+
+/* -- runs ------------------------------------------------------------------------------- */
+
+static void
+begin_run(struct tlua_vm *vm)
+{
+    vm->instructions = 0;
+    vm->wall_start_ns = 0;
+    vm->stopped = TLUA_DONE;
+    if (vm->hook_is_sticky)
+        set_hook(vm, false);
+}
+
+static void
+describe(struct tlua_vm *vm, lua_State *state, enum tlua_end end)
+{
+    const char *text = "the script raised something that is not a text";
+    if (end == TLUA_TOO_LONG)
+        text = "the script ran longer than its budget";
+    else if (end == TLUA_NO_MEMORY)
+        text = "the script wanted more memory than its cap";
+    else if (lua_type(state, -1) == LUA_TSTRING)
+        text = lua_tostring(state, -1);
+    snprintf(vm->problem, sizeof(vm->problem), "%s", text);
+}
+
+/* A script may have caught the error that stopped it and gone on to its end: that is no success. */
+static enum tlua_end
+end_run(struct tlua_vm *vm, lua_State *state, int status)
+{
+    enum tlua_end end = TLUA_RAISED;
+    if (vm->stopped != TLUA_DONE)
+        end = vm->stopped;
+    else if (status == 0)
+        return TLUA_DONE;
+    else if (status == LUA_YIELD)
+        return TLUA_SUSPENDED;
+    describe(vm, state, end);
+    return end;
+}
+
+enum tlua_end
+tlua_vm_call(struct tlua_vm *vm, int arguments, int results)
+{
+    int base = lua_gettop(vm->state) - arguments - 1;
+    begin_run(vm);
+    int status = lua_pcall(vm->state, arguments, results, 0);
+    enum tlua_end end = end_run(vm, vm->state, status);
+    if (end != TLUA_DONE)
+        lua_settop(vm->state, base);
+    return end;
+}
+
+enum tlua_end
+tlua_vm_resume(struct tlua_vm *vm, lua_State *coroutine, int arguments)
+{
+    begin_run(vm);
+    return end_run(vm, coroutine, lua_resume(coroutine, arguments));
+}
+
+enum tlua_end
+tlua_vm_do(struct tlua_vm *vm, lua_CFunction function, void *argument)
+{
+    begin_run(vm);
+    int base = lua_gettop(vm->state);
+    enum tlua_end end = end_run(vm, vm->state, lua_cpcall(vm->state, function, argument));
+    lua_settop(vm->state, base);
+    return end;
+}
+
+/* -- life ------------------------------------------------------------------------------- */
+
+static int
+on_panic(lua_State *state)
+{
+    (void)state;
+    rt_assert_failed("a Lua error outside a protected call", __FILE__, __LINE__);
+}
+
+bool
+tlua_vm_init(struct tlua_vm *vm, const struct tlua_vm_limits *limits)
+{
+    *vm = (struct tlua_vm){.limits = *limits, .allowed_bytes = SETUP_BYTES};
+    vm->state = lua_newstate(allocate, vm);
+    if (vm->state == NULL)
+        return false;
+    lua_atpanic(vm->state, on_panic);
+    luaJIT_setmode(vm->state, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    set_hook(vm, false);
+    return true;
+}
+
+void
+tlua_vm_deinit(struct tlua_vm *vm)
+{
+    if (vm->state != NULL)
+        lua_close(vm->state);
+    vm->state = NULL;
+    RT_ASSERT(vm->used_bytes == 0);
+}
+
+static int
+collect(lua_State *state)
+{
+    lua_gc(state, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
+void
+tlua_vm_seal(struct tlua_vm *vm)
+{
+    (void)tlua_vm_do(vm, collect, NULL);
+    vm->allowed_bytes = vm->used_bytes + vm->limits.heap_bytes;
+}
