@@ -21,6 +21,12 @@ rt_system_of(const struct rt_actor *self)
     return self->system;
 }
 
+void *
+rt_state_of(const struct rt_actor *self)
+{
+    return self->state;
+}
+
 uint64_t
 rt_now_ns(const struct rt_actor *self)
 {
@@ -48,8 +54,6 @@ rt_worker_index(const struct rt_actor *self)
     (void)self;
     return rt_worker_here->index;
 }
-
-/* -- beginning -------------------------------------------------------------------------- */
 
 static enum rt_status
 make_state(struct rt_actor *actor, const void *args)
@@ -205,8 +209,6 @@ rt_unmonitor(struct rt_actor *self, struct rt_address target)
     *(struct rt_address *)rt_message_payload(message) = rt_self(self);
     rt_send_control(self, target, message);
 }
-
-/* -- end -------------------------------------------------------------------------------- */
 
 static void
 drop_state(struct rt_actor *actor, enum rt_exit_reason reason)

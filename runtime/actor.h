@@ -110,10 +110,13 @@ enum rt_status rt_post(struct rt_system *system, struct rt_address to, struct rt
 /* Asks an actor to end. Nothing happens when it is dead. Threads: any. */
 void rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason);
 
-/* -- for an actor's own handlers -------------------------------------------------------- */
+/* For an actor's own handlers. */
 
 struct rt_address rt_self(const struct rt_actor *self);
 struct rt_system *rt_system_of(const struct rt_actor *self);
+
+/* The actor's private state, for callbacks that are not given it. */
+void *rt_state_of(const struct rt_actor *self);
 
 /*
  * Sends and forgets. Messages from one actor to another keep their order within a lane.

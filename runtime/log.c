@@ -37,8 +37,6 @@ static struct {
     pthread_t writer;
 } logger = {.level = RT_LOG_OFF};
 
-/* -- formatting ------------------------------------------------------------------------- */
-
 struct out {
     char *at, *end;
 };
@@ -133,8 +131,6 @@ format_line(struct line *line, enum rt_log_level level, const char *event,
     line->size_bytes = (size_t)(out.at - line->text);
 }
 
-/* -- callers ---------------------------------------------------------------------------- */
-
 bool
 rt_log_wants(enum rt_log_level level)
 {
@@ -160,8 +156,6 @@ rt_log_write(enum rt_log_level level, const char *event, const struct rt_log_fie
     if (rt_queue_push(&logger.queue, &line->link, &last) == RT_QUEUE_PUSHED_FIRST)
         eventfd_write(logger.wake_fd, 1);
 }
-
-/* -- the writer ------------------------------------------------------------------------- */
 
 static void
 write_all(const char *bytes, size_t size_bytes)

@@ -134,8 +134,6 @@ rt_scheduler_add(struct rt_actor *actor)
         push_ring(here, displaced);
 }
 
-/* -- finding work ----------------------------------------------------------------------- */
-
 /* Moves what others have woken for this worker to its own list, oldest first. */
 static void
 drain_inbox(struct rt_thread *thread)
@@ -327,8 +325,6 @@ find_work(struct rt_thread *thread, bool *lone_out)
     return actor;
 }
 
-/* -- a worker's life -------------------------------------------------------------------- */
-
 static void
 run(struct rt_thread *thread, struct rt_actor *actor)
 {
@@ -381,8 +377,6 @@ worker_main(void *context)
     rt_pool_thread_end();
     return NULL;
 }
-
-/* -- the system ------------------------------------------------------------------------- */
 
 static struct rt_thread *
 create_thread(struct rt_scheduler *scheduler, unsigned index)

@@ -43,8 +43,6 @@ sim_of(struct rt_system *system)
     return system->sim;
 }
 
-/* -- the world -------------------------------------------------------------------------- */
-
 static uint64_t
 sim_now_ns(void *self)
 {
@@ -64,8 +62,6 @@ sim_random_bytes(void *self, void *bytes_out, size_t size_bytes)
     rt_random_bytes(&((struct rt_sim *)self)->random, bytes_out, size_bytes);
 }
 
-/* -- trace ------------------------------------------------------------------------------ */
-
 void
 rt_sim_trace(struct rt_sim *sim, uint64_t value)
 {
@@ -73,8 +69,6 @@ rt_sim_trace(struct rt_sim *sim, uint64_t value)
     sim->hash = (sim->hash ^ value) * UINT64_C(0x100000001b3);
     sim->hash ^= sim->hash >> 29;
 }
-
-/* -- events ----------------------------------------------------------------------------- */
 
 static bool
 is_before(const struct event *a, const struct event *b)
@@ -130,8 +124,6 @@ take_event(struct rt_sim *sim)
     sim->events[at] = last;
     return first;
 }
-
-/* -- actors ----------------------------------------------------------------------------- */
 
 void
 rt_sim_add(struct rt_actor *actor)
@@ -234,8 +226,6 @@ rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns)
     while (rt_sim_step(sim, until_ns))
         ;
 }
-
-/* -- the simulation --------------------------------------------------------------------- */
 
 struct rt_sim *
 rt_sim_create(const struct rt_sim_options *options)

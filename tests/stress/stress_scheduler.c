@@ -36,8 +36,6 @@ spawn(const struct rt_behaviour *behaviour, int worker)
     return address;
 }
 
-/* -- a ring of actors hands tokens on; some are pinned ------------------------------------- */
-
 struct ring_state {
     struct rt_address next;
 };
@@ -85,8 +83,6 @@ test_ring(void)
         rt_exit(runtime, ring[i], RT_EXIT_NORMAL);
 }
 
-/* -- many producers, one consumer that is slower ------------------------------------------- */
-
 enum { PRODUCERS = 8, ITEMS = 20000 };
 static struct rt_address consumer;
 static atomic_uint_fast64_t accepted;
@@ -133,8 +129,6 @@ test_fan_in(void)
     await(atomic_load(&accepted));
     rt_exit(runtime, consumer, RT_EXIT_NORMAL);
 }
-
-/* -- requests to actors that die in the middle: exactly one answer each --------------------- */
 
 enum { ASKERS = 8, QUESTIONS = 5000 };
 

@@ -1,0 +1,83 @@
+/*
+ * actors/admin_state.h - the admin API's private state, shared by the files admin*.c alone.
+ *
+ *   admin.c          operations and their answers; the routes
+ *   admin_tenants.c  tenants and keys
+ *   admin_views.c    balance, sessions, decisions, audit
+ */
+#ifndef ACTORS_ADMIN_STATE_H
+#define ACTORS_ADMIN_STATE_H
+
+#include "actors/admin.h"
+#include "actors/messages.h"
+#include "actors/tenant_config.h"
+#include "runtime/table.h"
+
+enum { ADMIN_SEGMENTS_MAX = 6, ADMIN_SEGMENT_BYTES = 72 };
+
+struct admin {
+    const struct world *world;
+    struct rt_table operations; /* by id */
+    uint64_t operation_id;
+};
+
+/* One request on its way. */
+struct admin_operation {
+    struct rt_table_link link;
+    uint64_t id;
+    struct rt_owed *owed;
+    /* Takes the next answer, and the operation further. */
+    void (*next)(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                 struct rt_message *answer);
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    char name[VITO_ID_BYTES];         /* of a key, session or decision */
+    char secret[VITO_KEY_TEXT_BYTES]; /* a new key, until it is shown */
+    struct rt_buffer *document;
+    struct tenant_view view;
+};
+
+/* A request, taken apart. */
+struct admin_call {
+    const struct rt_message *message;
+    const struct admin_request *request;
+    char segments[ADMIN_SEGMENTS_MAX][ADMIN_SEGMENT_BYTES]; /* of the path, after /api */
+    unsigned segment_count;
+};
+
+/* admin.c */
+void admin_refuse(struct rt_actor *self, const struct admin_call *call, struct problem problem);
+void admin_finish(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                  struct rt_message *answer);
+void admin_finish_refused(struct rt_actor *self, struct admin *admin,
+                          struct admin_operation *operation, struct problem problem);
+struct rt_buffer *admin_written(struct wire_writer *writer);
+struct admin_operation *admin_begin(struct rt_actor *self, struct admin *admin,
+                                    const struct admin_call *call);
+void admin_ask_store(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                     struct vito_request *request);
+void admin_ask_registry(struct rt_actor *self, struct admin *admin,
+                        struct admin_operation *operation, struct rt_message *message);
+void admin_pass_on(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                   struct rt_message *answer);
+void admin_pass_document(struct rt_actor *self, struct admin *admin,
+                         struct admin_operation *operation, struct rt_message *answer);
+struct rt_message *admin_done_message(int status, const struct problem *problem,
+                                      struct rt_buffer *json);
+struct problem admin_problem_of_store(enum rt_status status, const char *tenant_id);
+
+/* Routes: admin_tenants.c, admin_views.c. */
+void admin_tenant_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_tenant_get(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_key_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_balance(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_session_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_session_terminate(struct rt_actor *self, struct admin *admin,
+                             const struct admin_call *call);
+void admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+
+#endif

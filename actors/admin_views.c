@@ -1,0 +1,168 @@
+/*
+ * The operators' API: what goes on, what was decided, what was spent; and the kill switch.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/admin_state.h"
+
+enum { AUDIT_LIMIT_DEFAULT = 100, AUDIT_LIMIT_MAX = 1000 };
+
+static void
+resolved_for_view(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                  struct rt_message *answer)
+{
+    const struct registry_resolved *resolved = rt_message_payload(answer);
+    if (resolved->refused != PROBLEM_NONE) {
+        admin_finish_refused(self, admin, operation, problem_make(resolved->refused, NULL));
+        return;
+    }
+    struct rt_message *message = rt_message_create(TENANT_VIEW, sizeof(struct tenant_view));
+    if (message == NULL) {
+        admin_finish(self, admin, operation, NULL);
+        return;
+    }
+    *(struct tenant_view *)rt_message_payload(message) = operation->view;
+    operation->next = admin_pass_on;
+    rt_request(self, resolved->address, message, operation->id);
+}
+
+static void
+view_tenant(struct rt_actor *self, struct admin *admin, const struct admin_call *call,
+            enum tenant_view_what what)
+{
+    struct admin_operation *operation = admin_begin(self, admin, call);
+    if (operation == NULL)
+        return;
+    struct rt_message *message =
+        rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
+    if (message != NULL) {
+        struct registry_resolve *resolve = rt_message_payload(message);
+        resolve->role = REGISTRY_OPERATOR;
+        strcpy(resolve->tenant_id, operation->tenant_id);
+    }
+    operation->view.what = what;
+    operation->next = resolved_for_view;
+    admin_ask_registry(self, admin, operation, message);
+}
+
+void
+admin_balance(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
+{
+    view_tenant(self, admin, call, TENANT_VIEW_BALANCE);
+}
+
+void
+admin_session_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
+{
+    view_tenant(self, admin, call, TENANT_VIEW_SESSIONS);
+}
+
+void
+admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
+{
+    struct admin_operation *operation = admin_begin(self, admin, call);
+    if (operation == NULL)
+        return;
+    struct rt_message *message =
+        rt_message_create(REGISTRY_FIND_DECISION, sizeof(struct decision_query));
+    operation->view.what = TENANT_VIEW_DECISION;
+    strncat(operation->view.id, call->segments[1], sizeof(operation->view.id) - 1);
+    if (message != NULL)
+        strcpy(((struct decision_query *)rt_message_payload(message))->decision_id,
+               operation->view.id);
+    operation->next = resolved_for_view;
+    admin_ask_registry(self, admin, operation, message);
+}
+
+/* A whole number from the query, or `otherwise`; -1 when it is there and is none. */
+static int64_t
+query_number(const char *query, const char *name, int64_t otherwise)
+{
+    size_t size = strlen(name);
+    for (const char *at = query; *at != '\0'; at += strcspn(at, "&"), at += strspn(at, "&")) {
+        if (strncmp(at, name, size) != 0 || at[size] != '=')
+            continue;
+        const char *digits = at + size + 1;
+        size_t count = strspn(digits, "0123456789");
+        bool whole = count > 0 && count < 19 && (digits[count] == '\0' || digits[count] == '&');
+        return whole ? strtoll(digits, NULL, 10) : -1;
+    }
+    return otherwise;
+}
+
+static void
+query_text(const char *query, const char *name, char *out, size_t out_bytes)
+{
+    size_t size = strlen(name);
+    out[0] = '\0';
+    for (const char *at = query; *at != '\0'; at += strcspn(at, "&"), at += strspn(at, "&")) {
+        size_t length = strcspn(at, "&");
+        if (length <= size || strncmp(at, name, size) != 0 || at[size] != '=')
+            continue;
+        length -= size + 1;
+        if (length >= out_bytes)
+            length = out_bytes - 1;
+        memcpy(out, at + size + 1, length);
+        out[length] = '\0';
+        return;
+    }
+}
+
+void
+admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
+{
+    const char *query = call->request->query;
+    int64_t after = query_number(query, "after", 0);
+    int64_t limit = query_number(query, "limit", AUDIT_LIMIT_DEFAULT);
+    if (after < 0 || limit < 1 || limit > AUDIT_LIMIT_MAX) {
+        admin_refuse(self, call,
+                     problem_make(PROBLEM_INVALID_FIELD, "?after is a cursor, ?limit is 1 to %d",
+                                  AUDIT_LIMIT_MAX));
+        return;
+    }
+    struct admin_operation *operation = admin_begin(self, admin, call);
+    if (operation == NULL)
+        return;
+    struct vito_request request = {.op = VITO_AUDIT_LIST};
+    request.query.after = after;
+    request.query.limit = (uint32_t)limit;
+    query_text(query, "session_id", request.query.session_id, sizeof(request.query.session_id));
+    operation->next = admin_pass_document;
+    admin_ask_store(self, admin, operation, &request);
+}
+
+static void
+found_session(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+              struct rt_message *answer)
+{
+    const struct registry_resolved *resolved = rt_message_payload(answer);
+    struct rt_message *message =
+        rt_message_create(SESSION_TERMINATE, sizeof(struct session_terminate));
+    if (resolved->refused != PROBLEM_NONE || message == NULL) {
+        rt_message_destroy(message);
+        admin_finish_refused(
+            self, admin, operation,
+            problem_make(PROBLEM_NOT_FOUND, "no session \"%s\" is open", operation->name));
+        return;
+    }
+    ((struct session_terminate *)rt_message_payload(message))->reason = SESSION_OPERATOR;
+    rt_send_control(self, resolved->address, message);
+    admin_finish(self, admin, operation,
+                 admin_done_message(202, NULL, rt_buffer_copy("{\"terminating\":true}", 20)));
+}
+
+void
+admin_session_terminate(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
+{
+    struct admin_operation *operation = admin_begin(self, admin, call);
+    if (operation == NULL)
+        return;
+    strncat(operation->name, call->segments[1], sizeof(operation->name) - 1);
+    struct rt_message *message =
+        rt_message_create(REGISTRY_FIND_SESSION, sizeof(struct session_note));
+    if (message != NULL)
+        strcpy(((struct session_note *)rt_message_payload(message))->session_id, operation->name);
+    operation->next = found_session;
+    admin_ask_registry(self, admin, operation, message);
+}

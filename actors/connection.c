@@ -1,0 +1,288 @@
+#include "actors/connection.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "actors/connection_state.h"
+#include "runtime/table.h"
+
+const char *
+connection_text(const struct connection *connection, uint32_t at)
+{
+    return at == 0 ? "" : (const char *)connection->request_bytes->bytes + at;
+}
+
+/* The request showed a credential: it is wiped when it is let go. */
+void
+connection_forget_request(struct connection *connection)
+{
+    if (connection->request_bytes == NULL)
+        return;
+    explicit_bzero(connection->request_bytes->bytes, connection->request_bytes->size_bytes);
+    rt_buffer_release(connection->request_bytes);
+    connection->request_bytes = NULL;
+}
+
+/* Splits "/v1/twins/{avatar}/{what}". */
+static bool
+read_twin_path(const char *path, char avatar_out[VITO_TENANT_ID_BYTES], const char **what_out)
+{
+    static const char prefix[] = "/v1/twins/";
+    if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+        return false;
+    const char *avatar = path + sizeof(prefix) - 1;
+    const char *slash = strchr(avatar, '/');
+    if (slash == NULL || slash - avatar >= VITO_TENANT_ID_BYTES)
+        return false;
+    memcpy(avatar_out, avatar, (size_t)(slash - avatar));
+    avatar_out[slash - avatar] = '\0';
+    *what_out = slash + 1;
+    return vito_tenant_id_is_valid(avatar_out);
+}
+
+static void
+route_twin(struct rt_actor *self, struct connection *connection, const char *what)
+{
+    const char *method = connection_text(connection, connection->request.method);
+    if (strcmp(what, "turns") == 0) {
+        connection->route = ROUTE_TURN;
+        if (strcmp(method, "POST") == 0)
+            connection_resolve(self, connection);
+        else
+            connection_refuse_for(connection, PROBLEM_METHOD_NOT_ALLOWED);
+    } else if (strcmp(what, "session") == 0) {
+        connection->route = ROUTE_SESSION;
+        if (connection->request.wants_websocket)
+            connection_resolve(self, connection);
+        else
+            connection_refuse_for(connection, PROBLEM_UPGRADE_REQUIRED);
+    } else {
+        connection_refuse_for(connection, PROBLEM_NOT_FOUND);
+    }
+}
+
+static void
+route(struct rt_actor *self, struct connection *connection)
+{
+    const char *path = connection_text(connection, connection->request.path);
+    const char *what;
+    if (read_twin_path(path, connection->tenant_id, &what)) {
+        route_twin(self, connection, what);
+    } else if (strncmp(path, "/api/", 5) == 0) {
+        connection->route = ROUTE_ADMIN;
+        connection_resolve(self, connection);
+    } else {
+        connection_answer_page(self, connection, path);
+    }
+}
+
+static void
+on_request(struct rt_actor *self, struct connection *connection, struct rt_message *message)
+{
+    connection_forget_request(connection);
+    connection->request = *(const struct conn_request *)rt_message_payload(message);
+    connection->request_bytes = rt_buffer_acquire(message->buffer);
+    connection->answered = false;
+    connection->tried_again = false;
+    connection->has_mode = false;
+    connection->session = RT_NOBODY;
+    connection->phase = CONNECTION_IDLE;
+    route(self, connection);
+}
+
+static void
+ask_registry(struct rt_actor *self, struct connection *connection, enum registry_role role)
+{
+    struct rt_message *message =
+        rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
+    if (message == NULL) {
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+        return;
+    }
+    struct registry_resolve *resolve = rt_message_payload(message);
+    resolve->role = role;
+    resolve->digest = connection->digest;
+    strcpy(resolve->tenant_id, connection->tenant_id);
+    connection->phase = CONNECTION_RESOLVING;
+    rt_request(self, connection->world->registry, message, ++connection->request_id);
+}
+
+void
+connection_resolve(struct rt_actor *self, struct connection *connection)
+{
+    const char *credential =
+        vito_bearer_of(connection_text(connection, connection->request.authorization));
+    if (credential == NULL) {
+        connection_refuse_for(connection, PROBLEM_UNAUTHENTICATED);
+        return;
+    }
+    connection->digest =
+        vito_key_digest(connection->world->keyring, credential, strlen(credential));
+    connection->is_operator = vito_digest_is(&connection->digest, &connection->world->admin_token);
+    if (connection->route != ROUTE_ADMIN)
+        ask_registry(self, connection,
+                     connection->is_operator ? REGISTRY_OPERATOR : REGISTRY_CLIENT);
+    else if (connection->is_operator)
+        connection_forward_admin(self, connection);
+    else
+        ask_registry(self, connection, REGISTRY_NOBODY);
+}
+
+static void
+ask_tenant(struct rt_actor *self, struct connection *connection, struct rt_address tenant)
+{
+    struct rt_message *message = rt_message_create(TENANT_OPEN, sizeof(struct tenant_open));
+    if (message == NULL) {
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+        return;
+    }
+    *(struct tenant_open *)rt_message_payload(message) = (struct tenant_open){
+        .transport = connection->route == ROUTE_TURN ? TENANT_ONE_TURN : TENANT_WEBSOCKET,
+        .has_mode = connection->has_mode,
+        .mode = connection->mode,
+        .connection = rt_self(self),
+        /* An end user is a connection here, as far as we can tell. */
+        .user = rt_hash_u64(rt_self(self).id),
+    };
+    connection->phase = CONNECTION_OPENING;
+    rt_request(self, tenant, message, ++connection->request_id);
+}
+
+static void
+on_resolved(struct rt_actor *self, struct connection *connection, struct rt_message *message)
+{
+    const struct registry_resolved *resolved = rt_message_payload(message);
+    if (connection->phase != CONNECTION_RESOLVING || message->request_id != connection->request_id)
+        return;
+    if (resolved->refused != PROBLEM_NONE) {
+        connection_refuse_for(connection, resolved->refused);
+        return;
+    }
+    bool readable = connection->route == ROUTE_TURN ? connection_read_turn(connection)
+                                                    : connection_read_session(connection);
+    if (readable)
+        ask_tenant(self, connection, resolved->address);
+}
+
+static void
+on_opened(struct rt_actor *self, struct connection *connection, struct rt_message *message)
+{
+    const struct tenant_opened *opened = rt_message_payload(message);
+    if (connection->phase != CONNECTION_OPENING || message->request_id != connection->request_id)
+        return;
+    if (opened->problem.reason != PROBLEM_NONE) {
+        connection_refuse(connection, &opened->problem);
+        return;
+    }
+    connection->session = opened->session;
+    rt_monitor(self, connection->session);
+    if (connection->route == ROUTE_TURN)
+        connection_begin_turn(self, connection);
+    else
+        connection_upgrade(self, connection);
+}
+
+static void
+on_failed(struct rt_actor *self, struct connection *connection, struct rt_message *message)
+{
+    if (message->request_id != connection->request_id || connection->answered)
+        return;
+    /* The tenant went to sleep between two messages: the registry wakes it again. */
+    if (connection->phase == CONNECTION_OPENING && !connection->tried_again) {
+        connection->tried_again = true;
+        connection_resolve(self, connection);
+        return;
+    }
+    if (connection->phase != CONNECTION_WEBSOCKET && connection->phase != CONNECTION_IDLE)
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+}
+
+static void
+on_session_down(struct rt_actor *self, struct connection *connection, const struct rt_down *down)
+{
+    (void)self;
+    if (!rt_address_is(down->who, connection->session))
+        return;
+    connection->session = RT_NOBODY;
+    if (connection->phase == CONNECTION_TURN && !connection->answered)
+        connection_refuse_for(connection, PROBLEM_INTERNAL);
+    else if (connection->phase == CONNECTION_WEBSOCKET)
+        connection->calls->close(connection->socket, 1011, "the session has ended");
+}
+
+static void
+connection_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    struct connection *connection = state;
+    switch (message->kind) {
+    case CONN_REQUEST:
+        on_request(self, connection, message);
+        break;
+    case CONN_MESSAGE:
+        connection_on_message(self, connection, message);
+        break;
+    case CONN_DRAINED:
+        connection_on_drained(self, connection);
+        break;
+    case CONN_CLOSED:
+        rt_stop(self, RT_EXIT_NORMAL);
+        break;
+    case CONN_FRAME:
+        if (connection->phase == CONNECTION_TURN)
+            connection_on_turn_frame(self, connection, message);
+        else if (connection->phase == CONNECTION_WEBSOCKET)
+            connection_on_frame(self, connection, message);
+        break;
+    case REGISTRY_RESOLVED:
+        on_resolved(self, connection, message);
+        break;
+    case TENANT_OPENED:
+        on_opened(self, connection, message);
+        break;
+    case ADMIN_DONE:
+        connection_on_admin_done(connection, message);
+        break;
+    case RT_KIND_FAILED:
+        on_failed(self, connection, message);
+        break;
+    case RT_KIND_DOWN:
+        on_session_down(self, connection, rt_message_payload(message));
+        break;
+    case RT_KIND_TIMER:
+        connection->calls->close(connection->socket, 1013, "reads too slowly");
+        break;
+    default:
+        break;
+    }
+}
+
+static enum rt_status
+connection_init(struct rt_actor *self, void *state, const void *args)
+{
+    (void)self;
+    const struct connection_args *from = args;
+    struct connection *connection = state;
+    connection->world = from->world;
+    connection->calls = from->calls;
+    connection->socket = from->socket;
+    return RT_OK;
+}
+
+static void
+connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
+{
+    (void)self, (void)reason;
+    struct connection *connection = state;
+    connection_forget_request(connection);
+    connection_turn_clear(&connection->turn);
+    connection->calls->release(connection->socket);
+}
+
+const struct rt_behaviour connection_behaviour = {
+    .name = "connection",
+    .state_bytes = sizeof(struct connection),
+    .limits = {.messages_max = 8192, .bytes_max = 8 << 20},
+    .init = connection_init,
+    .handle = connection_handle,
+    .stop = connection_stop,
+};

@@ -1,0 +1,49 @@
+/*
+ * actors/connection.h - one TCP connection of a client: its HTTP requests, or its WebSocket.
+ *
+ *   IDLE ──request──► asks the registry ──► asks the tenant ──► a turn, then IDLE again
+ *                                               └──► upgraded: frames both ways until closed
+ *
+ * Pinned to the worker whose loop has the socket, so it may call the socket directly. It checks
+ * who the caller is, reads and writes what crosses the wire, and decides nothing else.
+ *
+ * Messages: actors/messages.h, CONN_*.
+ */
+#ifndef ACTORS_CONNECTION_H
+#define ACTORS_CONNECTION_H
+
+#include "actors/world.h"
+#include "net/server.h"
+#include "runtime/actor.h"
+
+/*
+ * The socket, as its connection sees it; gateway/front.c implements it over net/server.h. All
+ * calls are from the connection's turns, on the socket's worker. Calls after the socket has gone
+ * do nothing.
+ */
+struct connection_socket {
+    void (*respond)(void *socket, const struct net_response *response);
+    void (*upgrade)(void *socket, const char *subprotocol);
+
+    /* RT_OK | RT_FULL | RT_CLOSED; see net_conn_send(). */
+    enum rt_status (*send)(void *socket, bool is_binary, const void *bytes, size_t size_bytes);
+    void (*close)(void *socket, uint16_t code, const char *reason);
+    size_t (*queued_bytes)(void *socket);
+
+    /* A CONN_MESSAGE has been worked on: the socket may hand over another. */
+    void (*consumed)(void *socket);
+
+    /* The connection has ended and does not call again. */
+    void (*release)(void *socket);
+};
+
+/* For rt_spawn(); copied. */
+struct connection_args {
+    const struct world *world;
+    const struct connection_socket *calls;
+    void *socket;
+};
+
+extern const struct rt_behaviour connection_behaviour;
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * An upgraded connection: the client's frames to the session, the session's to the client.
+ */
+#include <string.h>
+
+#include "actors/connection_state.h"
+#include "actors/session.h"
+
+/* The first of the client's subprotocols that we know. */
+static const char *
+choose_subprotocol(const char *offered, enum wire_format *format_out)
+{
+    static const struct {
+        const char *name;
+        enum wire_format format;
+    } known[] = {{"twin.v1.json", WIRE_JSON}, {"twin.v1.msgpack", WIRE_MSGPACK}};
+    for (const char *at = offered; *at != '\0';) {
+        at += strspn(at, " \t,");
+        size_t size = strcspn(at, " \t,");
+        for (size_t i = 0; i < RT_COUNT_OF(known); i++) {
+            if (strlen(known[i].name) == size && strncmp(at, known[i].name, size) == 0) {
+                *format_out = known[i].format;
+                return known[i].name;
+            }
+        }
+        at += size;
+    }
+    return NULL;
+}
+
+/* The value of `mode` in the query; false when it is no mode. */
+static bool
+read_mode(struct connection *connection, const char *query)
+{
+    char name[8];
+    for (const char *at = query; *at != '\0'; at += strspn(at, "&")) {
+        size_t size = strcspn(at, "&");
+        if (size > 5 && strncmp(at, "mode=", 5) == 0) {
+            if (size - 5 >= sizeof(name))
+                return false;
+            memcpy(name, at + 5, size - 5);
+            name[size - 5] = '\0';
+            connection->has_mode = true;
+            connection->mode = vito_mode_of(name);
+            return connection->mode != VITO_MODE_COUNT;
+        }
+        at += size;
+    }
+    return true;
+}
+
+bool
+connection_read_session(struct connection *connection)
+{
+    const char *offered = connection_text(connection, connection->request.subprotocols);
+    connection->format = WIRE_JSON;
+    connection->subprotocol = choose_subprotocol(offered, &connection->format);
+    struct problem problem = problem_make(PROBLEM_NONE, NULL);
+    if (offered[0] != '\0' && connection->subprotocol == NULL)
+        problem = problem_make(PROBLEM_UNKNOWN_SUBPROTOCOL,
+                               "offer twin.v1.json or twin.v1.msgpack, or none for JSON");
+    else if (!read_mode(connection, connection_text(connection, connection->request.query)))
+        problem = problem_make(PROBLEM_INVALID_FIELD, "?mode must be text, voice or video");
+    if (problem.reason != PROBLEM_NONE)
+        connection_refuse(connection, &problem);
+    return problem.reason == PROBLEM_NONE;
+}
+
+void
+connection_upgrade(struct rt_actor *self, struct connection *connection)
+{
+    struct rt_message *ready = rt_message_create(SESSION_READY, 0);
+    if (ready == NULL) {
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+        return;
+    }
+    connection->answered = true;
+    connection->phase = CONNECTION_WEBSOCKET;
+    connection->calls->upgrade(connection->socket, connection->subprotocol);
+    connection_forget_request(connection);
+    rt_send(self, connection->session, ready);
+}
+
+void
+connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes)
+{
+    struct rt_message *message = rt_message_create(SESSION_CREDIT, sizeof(struct session_credit));
+    if (message == NULL)
+        return;
+    ((struct session_credit *)rt_message_payload(message))->bytes = bytes;
+    rt_send_control(self, connection->session, message);
+}
+
+/* Output is credited as fast as the client reads, which is how a slow one slows its vendor. */
+static void
+account_output(struct rt_actor *self, struct connection *connection, uint32_t bytes)
+{
+    if (connection->credit_owed == 0 &&
+        connection->calls->queued_bytes(connection->socket) < CONNECTION_CREDIT_BELOW_BYTES) {
+        connection_credit(self, connection, bytes);
+        return;
+    }
+    if (connection->credit_owed == 0)
+        rt_timer_set(self, &connection->slow_timer, CONNECTION_SLOW_MAX_MS * RT_NS_PER_MS);
+    connection->credit_owed += bytes;
+}
+
+void
+connection_on_drained(struct rt_actor *self, struct connection *connection)
+{
+    if (connection->credit_owed == 0)
+        return;
+    rt_timer_cancel(self, &connection->slow_timer);
+    connection_credit(self, connection, connection->credit_owed);
+    connection->credit_owed = 0;
+}
+
+void
+connection_on_frame(struct rt_actor *self, struct connection *connection,
+                    struct rt_message *message)
+{
+    const struct frame_out *frame = rt_message_payload(message);
+    const void *body = message->buffer == NULL ? NULL : message->buffer->bytes;
+    size_t body_bytes = message->buffer == NULL ? 0 : message->buffer->size_bytes;
+    struct wire_bytes bytes;
+    enum rt_status status = frame_encode(connection->format, frame, body, body_bytes, &bytes);
+    if (status == RT_OK)
+        status = connection->calls->send(connection->socket, connection->format == WIRE_MSGPACK,
+                                         bytes.bytes, bytes.size_bytes);
+    if (status != RT_OK) { /* a frame would be missing: better no connection than a false one */
+        connection->calls->close(connection->socket, 1013, "reads too slowly");
+        return;
+    }
+    if (frame->type == FRAME_OUTPUT_TEXT || frame->type == FRAME_OUTPUT_AUDIO)
+        account_output(self, connection, (uint32_t)body_bytes + SESSION_FRAME_WEIGHT);
+    if (frame->type == FRAME_SESSION_ENDED) {
+        connection->session = RT_NOBODY;
+        connection->calls->close(connection->socket, frame->ended.close_code,
+                                 session_end_name(frame->ended.reason));
+    }
+}
+
+static void
+decode(struct connection *connection, struct rt_message *message, struct frame_in *frame,
+       struct rt_buffer **body)
+{
+    bool is_binary = ((const struct conn_message *)rt_message_payload(message))->is_binary;
+    *body = NULL;
+    if (is_binary == (connection->format == WIRE_MSGPACK)) {
+        frame_decode(connection->format, message->buffer->bytes, message->buffer->size_bytes, frame,
+                     body);
+        return;
+    }
+    memset(frame, 0, sizeof(*frame));
+    frame->type = CLIENT_BAD;
+    frame->problem =
+        problem_make(is_binary ? PROBLEM_BINARY_ON_JSON : PROBLEM_TEXT_ON_MSGPACK, NULL);
+}
+
+void
+connection_on_message(struct rt_actor *self, struct connection *connection,
+                      struct rt_message *message)
+{
+    connection->calls->consumed(connection->socket);
+    if (connection->phase != CONNECTION_WEBSOCKET || connection->session.id == 0)
+        return;
+    struct rt_message *forward = rt_message_create(SESSION_CLIENT, sizeof(struct frame_in));
+    if (forward == NULL) {
+        connection->calls->close(connection->socket, 1013, "overload");
+        return;
+    }
+    struct frame_in *frame = rt_message_payload(forward);
+    decode(connection, message, frame, &forward->buffer);
+    connection->bad_frames = frame->type == CLIENT_BAD ? connection->bad_frames + 1 : 0;
+    if (rt_send(self, connection->session, forward) == RT_FULL)
+        connection->calls->close(connection->socket, 1013, "too many frames at once");
+    else if (connection->bad_frames > CONNECTION_BAD_FRAMES_MAX)
+        connection->calls->close(connection->socket, 4400, "too many bad frames");
+}

@@ -1,0 +1,98 @@
+/*
+ * actors/connection_state.h - a connection's private state, shared by the files connection*.c.
+ *
+ *   connection.c          life, routes, credentials; the dispatch
+ *   connection_http.c     answers: problems, one turn, the admin API
+ *   connection_socket.c   an upgraded connection: frames both ways
+ */
+#ifndef ACTORS_CONNECTION_STATE_H
+#define ACTORS_CONNECTION_STATE_H
+
+#include "actors/connection.h"
+#include "actors/messages.h"
+
+enum {
+    CONNECTION_AUDIO_BYTES_MAX = 8 << 20,      /* of one HTTP turn */
+    CONNECTION_CREDIT_BELOW_BYTES = 64 * 1024, /* unsent; above it output is not credited */
+    CONNECTION_SLOW_MAX_MS = 30000,  /* a reader that takes nothing for so long is closed */
+    CONNECTION_BAD_FRAMES_MAX = 100, /* in a row */
+};
+
+enum connection_phase {
+    CONNECTION_IDLE,      /* waits for a request */
+    CONNECTION_RESOLVING, /* asked the registry */
+    CONNECTION_OPENING,   /* asked the tenant for a session */
+    CONNECTION_TURN,      /* a session of one turn is at work */
+    CONNECTION_ADMIN,     /* the admin actor, or the registry, is at work */
+    CONNECTION_WEBSOCKET,
+};
+
+enum connection_route { ROUTE_TURN, ROUTE_SESSION, ROUTE_ADMIN };
+
+/* What is gathered of one turn's answer. */
+struct connection_turn {
+    struct frame_decision decision;
+    struct rt_buffer *text;  /* of the request */
+    uint8_t *answer, *audio; /* owned */
+    size_t answer_bytes, audio_bytes;
+    char format[FRAME_FORMAT_BYTES];
+};
+
+struct connection {
+    const struct world *world;
+    const struct connection_socket *calls;
+    void *socket;
+    enum connection_phase phase;
+    bool answered; /* the request in hand has its answer */
+
+    enum connection_route route;
+    struct rt_buffer *request_bytes; /* while a request is in hand */
+    struct conn_request request;
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct vito_digest digest;
+    bool is_operator;
+    bool has_mode;
+    enum vito_mode mode;
+    enum wire_format format;
+    const char *subprotocol; /* static text, or NULL */
+    bool tried_again;        /* the tenant had just gone to sleep */
+    uint64_t request_id;
+
+    struct rt_address session;
+    struct connection_turn turn;
+
+    uint32_t credit_owed; /* output not yet credited, because the socket is slow */
+    struct rt_timer slow_timer;
+    uint32_t bad_frames;
+};
+
+/* connection.c */
+void connection_resolve(struct rt_actor *self, struct connection *connection);
+const char *connection_text(const struct connection *connection, uint32_t at);
+void connection_forget_request(struct connection *connection);
+
+/* connection_http.c */
+void connection_refuse(struct connection *connection, const struct problem *problem);
+void connection_refuse_for(struct connection *connection, enum problem_reason reason);
+void connection_answer_json(struct connection *connection, int status, const void *json,
+                            size_t json_bytes);
+void connection_answer_page(struct rt_actor *self, struct connection *connection, const char *path);
+bool connection_read_turn(struct connection *connection);
+void connection_begin_turn(struct rt_actor *self, struct connection *connection);
+void connection_on_turn_frame(struct rt_actor *self, struct connection *connection,
+                              struct rt_message *message);
+void connection_forward_admin(struct rt_actor *self, struct connection *connection);
+void connection_on_admin_done(struct connection *connection, struct rt_message *message);
+void connection_turn_clear(struct connection_turn *turn);
+
+/* connection_socket.c */
+bool connection_read_session(struct connection *connection);
+void connection_upgrade(struct rt_actor *self, struct connection *connection);
+void connection_on_frame(struct rt_actor *self, struct connection *connection,
+                         struct rt_message *message);
+void connection_on_message(struct rt_actor *self, struct connection *connection,
+                           struct rt_message *message);
+void connection_on_drained(struct rt_actor *self, struct connection *connection);
+void connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes);
+
+#endif

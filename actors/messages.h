@@ -1,0 +1,307 @@
+/*
+ * actors/messages.h - what the twin's actors say to each other.
+ *
+ *      client ⇄ connection ──CONN_*──► session ──TENANT_*──► tenant ──store──► ledger
+ *                    ▲                   │ ▲
+ *                    └── FRAME ──────────┘ └──── VENDOR_* ────► vendor ──► the vendor
+ *
+ * A kind of message has one payload struct. "request" means that exactly one answer comes back
+ * (the named kind, or RT_KIND_FAILED); the rest is sent and forgotten.
+ */
+#ifndef ACTORS_MESSAGES_H
+#define ACTORS_MESSAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actors/adapter.h"
+#include "actors/frames.h"
+#include "actors/problem.h"
+#include "runtime/actor.h"
+#include "vito/hold.h"
+#include "vito/identity.h"
+
+enum twin_kind {
+    TWIN_KIND_FIRST = RT_KIND_USER + 200,
+
+    /* to the registry */
+    REGISTRY_RESOLVE, /* request → REGISTRY_RESOLVED */
+    REGISTRY_RESOLVED,
+    REGISTRY_TENANT_IDLE,   /* request, struct tenant_name → REGISTRY_TENANT_LEAVE */
+    REGISTRY_TENANT_LEAVE,  /* the tenant may stop: nobody will be sent to it */
+    REGISTRY_SESSION_BEGAN, /* struct session_note */
+    REGISTRY_SESSION_ENDED, /* struct session_note */
+    REGISTRY_FIND_SESSION,  /* request, struct session_note with the id → REGISTRY_RESOLVED */
+    REGISTRY_FIND_DECISION, /* request, struct decision_query → REGISTRY_RESOLVED */
+    REGISTRY_TENANT_PUT,    /* request, struct tenant_name, buffer: document → ADMIN_DONE */
+    REGISTRY_TENANT_REMOVE, /* request, struct tenant_name → ADMIN_DONE */
+    REGISTRY_KEY_ADD,       /* request, struct vito_key → ADMIN_DONE */
+    REGISTRY_KEY_REMOVE,    /* request, struct vito_key with id and tenant → ADMIN_DONE */
+    REGISTRY_STATUS,        /* request, no payload → ADMIN_DONE with JSON: can we work? */
+    REGISTRY_SHUTDOWN,      /* no payload: all sessions end, tenants return their slices */
+
+    /* to a tenant */
+    TENANT_OPEN, /* request, from a connection → TENANT_OPENED */
+    TENANT_OPENED,
+    TENANT_ADMIT, /* request, from a session → TENANT_ADMITTED; TENANT_QUEUED may come before */
+    TENANT_ADMITTED,
+    TENANT_QUEUED,
+    TENANT_HOLD,  /* request, from a session, for a further leg → TENANT_ADMITTED */
+    TENANT_METER, /* request, from a session → TENANT_METERED */
+    TENANT_METERED,
+    TENANT_SETTLE, /* request, from a session → TENANT_SETTLED, once it is durable */
+    TENANT_SETTLED,
+    TENANT_CONFIGURE, /* from the registry: buffer: document */
+    TENANT_VIEW,      /* request, struct tenant_view → ADMIN_DONE with JSON */
+    TENANT_DRAIN,     /* no payload: end all sessions, return the slice, stop */
+
+    /* to a session */
+    SESSION_READY,     /* no payload, from the connection: frames may flow */
+    SESSION_CLIENT,    /* struct frame_in, buffer: its body; from the connection */
+    SESSION_CREDIT,    /* struct session_credit, from the connection */
+    SESSION_TERMINATE, /* struct session_terminate */
+
+    /* to a connection */
+    CONN_FRAME,   /* struct frame_out, buffer: its body; from the session */
+    CONN_REQUEST, /* struct conn_request, buffer: its texts and body; from the socket, as … */
+    CONN_MESSAGE, /* struct conn_message, buffer */
+    CONN_DRAINED, /* no payload: what was queued has left */
+    CONN_CLOSED,  /* no payload: the socket is gone */
+
+    /* to a vendor actor */
+    VENDOR_OPEN,   /* struct vendor_open, buffer: three texts, see there */
+    VENDOR_ALLOW,  /* struct vendor_allow */
+    VENDOR_CREDIT, /* struct vendor_credit */
+    VENDOR_STOP,   /* struct vendor_stop */
+
+    /* from a vendor actor to the leg's owner */
+    VENDOR_OPENED, /* struct vendor_event, buffer: join object or NULL */
+    VENDOR_TEXT,   /* struct vendor_event, buffer */
+    VENDOR_AUDIO,  /* struct vendor_event, buffer */
+    VENDOR_USED,   /* struct vendor_event */
+    VENDOR_CLOSED, /* struct vendor_closed; the last one of a leg */
+
+    /* the admin API */
+    ADMIN_REQUEST, /* request, struct admin_request, buffer: body or NULL → ADMIN_DONE */
+    ADMIN_DONE,    /* struct admin_done, buffer: JSON or NULL */
+};
+
+/* Registry. */
+
+enum registry_role {
+    REGISTRY_CLIENT,
+    REGISTRY_OPERATOR, /* the credential was checked by the caller */
+    REGISTRY_NOBODY,   /* is it a key at all? FORBIDDEN_ROLE if so, else UNAUTHENTICATED */
+};
+
+struct registry_resolve {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    enum registry_role role;
+    struct vito_digest digest; /* CLIENT, NOBODY: of the key that was shown */
+};
+
+struct registry_resolved {
+    enum problem_reason refused; /* PROBLEM_NONE: the rest is set */
+    struct rt_address address;   /* the tenant, or the session that was asked for */
+    char key_id[VITO_ID_BYTES];
+};
+
+struct tenant_name {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+};
+
+struct session_note {
+    char session_id[VITO_ID_BYTES];
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct rt_address session;
+};
+
+struct decision_query {
+    char decision_id[VITO_ID_BYTES];
+};
+
+/* Tenant. */
+
+enum tenant_transport { TENANT_WEBSOCKET, TENANT_ONE_TURN };
+
+struct tenant_open {
+    enum tenant_transport transport;
+    bool has_mode;
+    enum vito_mode mode;
+    struct rt_address connection; /* gets the session's frames */
+    uint64_t user;                /* whose turn it is, for fairness */
+};
+
+struct tenant_opened {
+    struct problem problem; /* reason PROBLEM_NONE: the rest is set */
+    struct rt_address session;
+    char session_id[VITO_ID_BYTES];
+};
+
+/* A leg that may be opened: who, what for, and how much. */
+struct leg_grant {
+    struct vito_hold *hold; /* one reference, the receiver's; NULL when refused */
+    uint64_t number;        /* names the leg between actors */
+    char leg_id[VITO_ID_BYTES];
+    char provider[VITO_PROVIDER_BYTES];
+    enum vito_mode mode;
+    int64_t allowed_tokens, allowed_ms; /* in total; VITO_UNLIMITED when free */
+    int64_t affordable_ms; /* before the month, the session or a quota runs out; for backstops */
+};
+
+struct tenant_admit {
+    enum vito_mode mode; /* of the turn: what the client would get */
+    bool is_video;       /* a video leg is asked for, not a turn */
+    uint64_t user;
+    uint32_t text_bytes;
+    uint32_t prompt_bytes; /* of all messages that will be sent */
+    uint32_t prompt_messages;
+    uint32_t provider_index; /* in the order of preference */
+};
+
+struct tenant_admitted {
+    uint64_t turn; /* as in the request's id */
+    struct problem problem;
+    struct frame_decision decision;
+    struct leg_grant leg;
+};
+
+struct tenant_queued {
+    uint64_t turn;
+    uint32_t position;
+    uint64_t eta_ms;
+};
+
+struct tenant_hold {
+    char decision_id[VITO_ID_BYTES];
+    char policy_version[VITO_VERSION_BYTES];
+    enum vito_mode mode;
+    uint32_t provider_index;
+    uint32_t prompt_bytes, prompt_messages; /* VITO_TEXT */
+};
+
+/* What a running leg has used, and whether it needs more. One at a time a leg. */
+struct tenant_meter {
+    uint64_t leg;
+    struct vito_use use; /* in total */
+    bool wants_more;
+};
+
+struct tenant_metered {
+    bool extended; /* durable: the allowances are the new ones */
+    int64_t allowed_tokens, allowed_ms;
+    enum problem_reason refused; /* wants_more was refused for good, because … */
+    bool downgrade;              /* the policy, or an exhausted quota, wants another mode */
+    enum vito_mode to;
+    bool deny; /* the policy ends the leg */
+    bool warn;
+    char reason[PROBLEM_TOKEN_BYTES];
+    int64_t seconds_left; /* at the present rate; VITO_UNLIMITED when free */
+    int64_t posted_nusd, held_nusd, remaining_nusd, leg_nusd;
+};
+
+struct tenant_settle {
+    uint64_t leg;
+    char outcome[VITO_REASON_BYTES];
+    struct vito_use use;
+    bool unproven; /* nobody can say that less than the hold was used */
+};
+
+struct tenant_settled {
+    int64_t cost_nusd;
+    struct vito_use use;
+    int64_t posted_nusd, held_nusd, remaining_nusd;
+};
+
+enum tenant_view_what { TENANT_VIEW_BALANCE, TENANT_VIEW_SESSIONS, TENANT_VIEW_DECISION };
+struct tenant_view {
+    enum tenant_view_what what;
+    char id[VITO_ID_BYTES];
+};
+
+/* Session. */
+
+struct session_credit {
+    uint32_t bytes; /* of output the connection has passed on */
+};
+
+struct session_terminate {
+    enum session_end reason;
+};
+
+/* Connection. */
+
+/* An HTTP request. Texts are NUL-terminated in the buffer, each at its offset; 0 is an empty
+ * one. */
+struct conn_request {
+    uint32_t method, path, query, authorization, content_type, subprotocols;
+    uint32_t body, body_bytes;
+    bool wants_websocket;
+};
+
+struct conn_message {
+    bool is_binary;
+};
+
+/* Vendor. */
+
+/* `leg` is leg_grant.number everywhere. Events go to whoever sent VENDOR_OPEN; when that actor
+ * is dead, the last one, VENDOR_CLOSED, goes to `heir`, so that no use is lost. */
+struct vendor_open {
+    uint64_t leg;
+    struct vito_hold *hold; /* one reference, the vendor actor's */
+    struct rt_address heir; /* the tenant */
+    char provider[VITO_PROVIDER_BYTES];
+    int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
+};
+
+/* In VENDOR_OPEN's buffer: three NUL-terminated JSON objects, one after the other: config,
+ * limits, drive. */
+
+struct vendor_allow {
+    uint64_t leg;
+    int64_t allowed_tokens, allowed_ms;
+    int64_t renew_tokens, renew_ms; /* VENDOR_USED comes when use reaches them */
+};
+
+struct vendor_credit {
+    uint64_t leg;
+    uint32_t bytes;
+};
+
+struct vendor_stop {
+    uint64_t leg; /* unknown ones are ignored */
+    enum adapter_stop_reason reason;
+};
+
+struct vendor_event {
+    uint64_t leg;
+    int64_t tokens, media_ms; /* used in total */
+    bool waiting;             /* the leg stands still until it is allowed more */
+};
+
+struct vendor_closed {
+    uint64_t leg;
+    int64_t tokens, media_ms; /* by the vendor's figures where it gave them */
+    enum adapter_error error; /* of initialize or drive; NONE: it did what it was asked */
+    enum adapter_stopped stopped;
+    bool opened;  /* initialize had succeeded */
+    bool reached; /* a request may have reached the vendor */
+    int status;
+    int64_t retry_after_s;
+};
+
+/* Admin. */
+
+struct admin_request {
+    char method[8];
+    char path[256];
+    char query[256];
+};
+
+struct admin_done {
+    int status;             /* HTTP */
+    struct problem problem; /* when status is 400 or above */
+};
+
+#endif

@@ -1,0 +1,334 @@
+#include "actors/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/registry_state.h"
+#include "runtime/pool.h"
+
+enum { REFUSALS_PER_SECOND_MAX = 100 };
+
+struct registry_entry *
+registry_find(const struct registry *registry, const char *id)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&registry->entries, rt_hash_text(id), link)) != NULL)
+        if (strcmp(RT_CONTAINER_OF(link, struct registry_entry, link)->id, id) == 0)
+            return RT_CONTAINER_OF(link, struct registry_entry, link);
+    return NULL;
+}
+
+static struct registry_session *
+find_session(const struct registry *registry, const char *id)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&registry->sessions, rt_hash_text(id), link)) != NULL)
+        if (strcmp(RT_CONTAINER_OF(link, struct registry_session, link)->note.session_id, id) == 0)
+            return RT_CONTAINER_OF(link, struct registry_session, link);
+    return NULL;
+}
+
+struct registry_change *
+registry_submit(struct rt_actor *self, struct registry *registry, enum twin_kind kind,
+                struct vito_request *request)
+{
+    struct registry_change *change = rt_pool_take(sizeof(*change));
+    if (change != NULL)
+        *change = (struct registry_change){.id = ++registry->change_id, .kind = kind};
+    if (change == NULL ||
+        !rt_table_add(&registry->changes, &change->link, rt_hash_u64(change->id))) {
+        rt_pool_give(change, sizeof(*change));
+        rt_buffer_release(request->document);
+        return NULL;
+    }
+    strcpy(change->tenant_id, request->tenant_id);
+    registry->world->store.submit(registry->world->store.self, self, request, change->id);
+    return change;
+}
+
+struct rt_message *
+registry_resolved_message(enum problem_reason refused, struct rt_address address,
+                          const char *key_id)
+{
+    struct rt_message *message =
+        rt_message_create(REGISTRY_RESOLVED, sizeof(struct registry_resolved));
+    if (message == NULL)
+        return NULL;
+    struct registry_resolved *resolved = rt_message_payload(message);
+    resolved->refused = refused;
+    resolved->address = address;
+    if (key_id != NULL)
+        strcpy(resolved->key_id, key_id);
+    return message;
+}
+
+void
+registry_answer(struct rt_actor *self, const struct rt_message *request,
+                enum problem_reason refused, struct rt_address address, const char *key_id)
+{
+    struct rt_message *answer = registry_resolved_message(refused, address, key_id);
+    if (answer != NULL)
+        rt_answer(self, request, answer);
+    else
+        rt_answer_failed(self, request, RT_NO_MEMORY);
+}
+
+/* A key was shown for a twin it does not belong to: that twin's audit trail says so. Bounded, so
+ * that nobody fills the store with it. */
+static void
+record_refusal(struct rt_actor *self, struct registry *registry, const char *tenant_id,
+               const struct vito_key *key)
+{
+    int64_t second = rt_wall_ms(self) / 1000;
+    if (second != registry->refusals_second) {
+        registry->refusals_second = second;
+        registry->refusals = 0;
+    }
+    if (++registry->refusals > REFUSALS_PER_SECOND_MAX)
+        return;
+    struct vito_request request = {.op = VITO_AUDIT_APPEND};
+    uint8_t random[10];
+    rt_random(self, random, sizeof(random));
+    strcpy(request.tenant_id, tenant_id);
+    request.audit.at_ms = rt_wall_ms(self);
+    vito_id_make(request.audit.id, "aud", request.audit.at_ms, random);
+    strcpy(request.audit.event, "ACCESS_REFUSED");
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    wire_open_map(writer, NULL);
+    wire_text(writer, "reason", "forbidden_tenant");
+    wire_text(writer, "key_id", key->id);
+    wire_text(writer, "key_tenant_id", key->tenant_id);
+    wire_close(writer);
+    struct wire_bytes bytes;
+    if (wire_end(writer, &bytes) == RT_OK)
+        request.document = rt_buffer_copy(bytes.bytes, bytes.size_bytes);
+    registry_submit(self, registry, REGISTRY_RESOLVED, &request); /* nothing waits for it */
+}
+
+static void
+on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    const struct registry_resolve *resolve = rt_message_payload(message);
+    if (registry->unavailable || registry->draining) {
+        registry_answer(self, message,
+                        registry->draining ? PROBLEM_SHUTDOWN : PROBLEM_STORE_UNAVAILABLE,
+                        RT_NOBODY, NULL);
+        return;
+    }
+    if (resolve->role == REGISTRY_OPERATOR) {
+        registry_resolve_tenant(self, registry, message, resolve->tenant_id, NULL);
+        return;
+    }
+    const struct registry_key *entry = registry_find_key(registry, &resolve->digest);
+    if (entry == NULL) {
+        registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
+    } else if (resolve->role == REGISTRY_NOBODY) {
+        registry_answer(self, message, PROBLEM_FORBIDDEN_ROLE, RT_NOBODY, NULL);
+    } else if (strcmp(entry->key.tenant_id, resolve->tenant_id) != 0) {
+        record_refusal(self, registry, resolve->tenant_id, &entry->key);
+        registry_answer(self, message, PROBLEM_FORBIDDEN_TENANT, RT_NOBODY, NULL);
+    } else {
+        registry_resolve_tenant(self, registry, message, resolve->tenant_id, entry->key.id);
+    }
+}
+
+static void
+on_session_note(struct registry *registry, enum twin_kind kind, const struct session_note *note)
+{
+    struct registry_session *entry = find_session(registry, note->session_id);
+    if (kind == REGISTRY_SESSION_ENDED) {
+        if (entry == NULL)
+            return;
+        rt_table_remove(&registry->sessions, &entry->link);
+        rt_pool_give(entry, sizeof(*entry));
+    } else if (entry == NULL && (entry = rt_pool_take(sizeof(*entry))) != NULL) {
+        *entry = (struct registry_session){.note = *note};
+        if (!rt_table_add(&registry->sessions, &entry->link, rt_hash_text(note->session_id)))
+            rt_pool_give(entry, sizeof(*entry));
+    }
+}
+
+static void
+on_find_session(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    const struct session_note *note = rt_message_payload(message);
+    const struct registry_session *entry = find_session(registry, note->session_id);
+    if (entry == NULL)
+        registry_answer(self, message, PROBLEM_NOT_FOUND, RT_NOBODY, NULL);
+    else
+        registry_answer(self, message, PROBLEM_NONE, entry->note.session, NULL);
+}
+
+/* The twenty bits behind the time of a ULID: whose decision it is (tenant_make_id). */
+static bool
+slot_of(const char *decision_id, uint32_t *slot_out)
+{
+    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    enum { PREFIX = 4, TIME_CHARS = 10, SLOT_CHARS = 4 };
+    if (strlen(decision_id) != PREFIX + VITO_ULID_CHARS)
+        return false;
+    uint32_t slot = 0;
+    for (int i = 0; i < SLOT_CHARS; i++) {
+        const char *at = strchr(alphabet, decision_id[PREFIX + TIME_CHARS + i]);
+        if (at == NULL || *at == '\0')
+            return false;
+        slot = slot << 5 | (uint32_t)(at - alphabet);
+    }
+    *slot_out = slot;
+    return true;
+}
+
+static void
+on_find_decision(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    const struct decision_query *query = rt_message_payload(message);
+    uint32_t slot;
+    if (slot_of(query->decision_id, &slot) && slot < registry->slot_count &&
+        registry->slots[slot] != NULL && registry->slots[slot]->phase == ENTRY_AWAKE)
+        registry_answer(self, message, PROBLEM_NONE, registry->slots[slot]->tenant, NULL);
+    else
+        registry_answer(self, message, PROBLEM_NOT_FOUND, RT_NOBODY, NULL);
+}
+
+static void
+on_status(struct rt_actor *self, const struct registry *registry, struct rt_message *message)
+{
+    struct rt_message *answer = rt_message_create(ADMIN_DONE, sizeof(struct admin_done));
+    if (answer == NULL)
+        return; /* the runtime answers in our place */
+    bool ready = registry->loaded && !registry->unavailable && !registry->draining;
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    wire_open_map(writer, NULL);
+    wire_bool(writer, "ready", ready);
+    wire_open_array(writer, "reasons");
+    if (!registry->loaded || registry->unavailable)
+        wire_text(writer, NULL, "store_unavailable");
+    if (registry->draining)
+        wire_text(writer, NULL, "shutdown");
+    wire_close(writer);
+    wire_int(writer, "tenants_awake", (int64_t)registry->entries.count);
+    wire_int(writer, "sessions", (int64_t)registry->sessions.count);
+    wire_close(writer);
+    struct wire_bytes bytes;
+    if (wire_end(writer, &bytes) == RT_OK)
+        answer->buffer = rt_buffer_copy(bytes.bytes, bytes.size_bytes);
+    ((struct admin_done *)rt_message_payload(answer))->status = ready ? 200 : 503;
+    rt_answer(self, message, answer);
+}
+
+static void
+on_request(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    if (!registry->loaded) {
+        if (!rt_stash(self, message))
+            rt_answer_failed(self, message, RT_NO_MEMORY);
+        return;
+    }
+    switch (message->kind) {
+    case REGISTRY_RESOLVE:
+        on_resolve(self, registry, message);
+        break;
+    case REGISTRY_FIND_SESSION:
+        on_find_session(self, registry, message);
+        break;
+    case REGISTRY_FIND_DECISION:
+        on_find_decision(self, registry, message);
+        break;
+    default:
+        registry_on_change(self, registry, message);
+        break;
+    }
+}
+
+static void
+registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    struct registry *registry = state;
+    switch (message->kind) {
+    case RT_KIND_START:
+    case RT_KIND_TIMER:
+        registry_load_keys(self, registry);
+        break;
+    case RT_KIND_DOWN:
+        registry_on_down(self, registry, rt_message_payload(message));
+        break;
+    case REGISTRY_RESOLVE:
+    case REGISTRY_FIND_SESSION:
+    case REGISTRY_FIND_DECISION:
+    case REGISTRY_TENANT_PUT:
+    case REGISTRY_TENANT_REMOVE:
+    case REGISTRY_KEY_ADD:
+    case REGISTRY_KEY_REMOVE:
+        on_request(self, registry, message);
+        break;
+    case REGISTRY_TENANT_IDLE:
+        registry_on_idle(self, registry, message);
+        break;
+    case REGISTRY_SESSION_BEGAN:
+    case REGISTRY_SESSION_ENDED:
+        on_session_note(registry, (enum twin_kind)message->kind, rt_message_payload(message));
+        break;
+    case REGISTRY_STATUS:
+        on_status(self, registry, message);
+        break;
+    case REGISTRY_SHUTDOWN:
+        registry_on_shutdown(self, registry);
+        break;
+    case VITO_STORED:
+        registry_on_stored(self, registry, message);
+        break;
+    default:
+        break;
+    }
+}
+
+static enum rt_status
+registry_init(struct rt_actor *self, void *state, const void *args)
+{
+    (void)self;
+    ((struct registry *)state)->world = args;
+    return RT_OK;
+}
+
+static void
+registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
+{
+    (void)self, (void)reason;
+    struct registry *registry = state;
+    while (registry->entries.count > 0) {
+        struct registry_entry *entry =
+            RT_CONTAINER_OF(rt_table_first(&registry->entries), struct registry_entry, link);
+        while (entry->waiters != NULL) {
+            struct registry_waiter *waiter = entry->waiters;
+            entry->waiters = waiter->next;
+            rt_pool_give(waiter, sizeof(*waiter)); /* the runtime answers what is owed */
+        }
+        registry_drop_entry(registry, entry);
+    }
+    struct rt_table_link *link;
+    while ((link = rt_table_first(&registry->keys)) != NULL) {
+        rt_table_remove(&registry->keys, link);
+        rt_pool_give(RT_CONTAINER_OF(link, struct registry_key, link), sizeof(struct registry_key));
+    }
+    while ((link = rt_table_first(&registry->sessions)) != NULL) {
+        rt_table_remove(&registry->sessions, link);
+        rt_pool_give(RT_CONTAINER_OF(link, struct registry_session, link),
+                     sizeof(struct registry_session));
+    }
+    while ((link = rt_table_first(&registry->changes)) != NULL)
+        registry_free_change(registry, RT_CONTAINER_OF(link, struct registry_change, link));
+    rt_table_deinit(&registry->entries);
+    rt_table_deinit(&registry->keys);
+    rt_table_deinit(&registry->sessions);
+    rt_table_deinit(&registry->changes);
+    free(registry->slots);
+}
+
+const struct rt_behaviour registry_behaviour = {
+    .name = "registry",
+    .state_bytes = sizeof(struct registry),
+    .limits = {.messages_max = 100000, .bytes_max = 128 << 20},
+    .init = registry_init,
+    .handle = registry_handle,
+    .stop = registry_stop,
+};

@@ -1,0 +1,214 @@
+/*
+ * Keys and documents: every change goes to the store first, and counts here once it is durable.
+ */
+#include <string.h>
+
+#include "actors/registry_state.h"
+#include "runtime/pool.h"
+
+enum { STORE_RETRY_MS = 1000 };
+
+static uint64_t
+hash_digest(const struct vito_digest *digest)
+{
+    return rt_hash_bytes(digest, sizeof(*digest));
+}
+
+struct registry_key *
+registry_find_key(const struct registry *registry, const struct vito_digest *digest)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&registry->keys, hash_digest(digest), link)) != NULL) {
+        struct registry_key *entry = RT_CONTAINER_OF(link, struct registry_key, link);
+        if (vito_digest_is(&entry->key.digest, digest))
+            return entry;
+    }
+    return NULL;
+}
+
+static bool
+add_key(struct registry *registry, const struct vito_key *key)
+{
+    struct registry_key *entry = rt_pool_take(sizeof(*entry));
+    if (entry == NULL)
+        return false;
+    *entry = (struct registry_key){.key = *key};
+    if (rt_table_add(&registry->keys, &entry->link, hash_digest(&key->digest)))
+        return true;
+    rt_pool_give(entry, sizeof(*entry));
+    return false;
+}
+
+/* Forgets one key, or all of a tenant when `id` is NULL. */
+static void
+remove_keys(struct registry *registry, const char *tenant_id, const char *id)
+{
+    for (struct rt_table_link *link = rt_table_first(&registry->keys), *next; link != NULL;
+         link = next) {
+        next = link->newer;
+        struct registry_key *entry = RT_CONTAINER_OF(link, struct registry_key, link);
+        if (strcmp(entry->key.tenant_id, tenant_id) != 0 ||
+            (id != NULL && strcmp(entry->key.id, id) != 0))
+            continue;
+        rt_table_remove(&registry->keys, link);
+        rt_pool_give(entry, sizeof(*entry));
+    }
+}
+
+void
+registry_load_keys(struct rt_actor *self, struct registry *registry)
+{
+    struct vito_request request = {.op = VITO_KEY_LIST};
+    if (registry_submit(self, registry, (enum twin_kind)RT_KIND_START, &request) == NULL)
+        rt_fail(self, "no_memory");
+}
+
+static void
+on_keys(struct rt_actor *self, struct registry *registry, const struct vito_stored *stored,
+        const struct rt_buffer *list)
+{
+    registry->unavailable = stored->status != RT_OK;
+    registry->loaded = true; /* to answer: with the keys, or that they cannot be had */
+    size_t count = list == NULL ? 0 : list->size_bytes / sizeof(struct vito_key);
+    for (size_t i = 0; i < count && !registry->unavailable; i++) {
+        struct vito_key key;
+        memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));
+        registry->unavailable = !add_key(registry, &key);
+    }
+    if (registry->unavailable)
+        rt_timer_set(self, &registry->retry_timer, STORE_RETRY_MS * RT_NS_PER_MS);
+    rt_unstash(self);
+}
+
+static struct registry_change *
+find_change(const struct registry *registry, uint64_t id)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&registry->changes, rt_hash_u64(id), link)) != NULL)
+        if (RT_CONTAINER_OF(link, struct registry_change, link)->id == id)
+            return RT_CONTAINER_OF(link, struct registry_change, link);
+    return NULL;
+}
+
+void
+registry_free_change(struct registry *registry, struct registry_change *change)
+{
+    rt_table_remove(&registry->changes, &change->link);
+    rt_buffer_release(change->document);
+    rt_pool_give(change, sizeof(*change));
+}
+
+static void
+answer_done(struct rt_actor *self, struct rt_owed *owed, int status, struct problem problem)
+{
+    struct rt_message *answer = rt_message_create(ADMIN_DONE, sizeof(struct admin_done));
+    if (answer == NULL) {
+        rt_owed_failed(self, owed, RT_NO_MEMORY);
+        return;
+    }
+    *(struct admin_done *)rt_message_payload(answer) = (struct admin_done){
+        .status = problem.reason == PROBLEM_NONE ? status : problem_status(&problem),
+        .problem = problem,
+    };
+    rt_owed_answer(self, owed, answer);
+}
+
+/* Hands a change to the store; the answer follows when it is durable. */
+void
+registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    static const enum vito_op ops[] = {
+        [REGISTRY_TENANT_PUT - REGISTRY_TENANT_PUT] = VITO_TENANT_PUT,
+        [REGISTRY_TENANT_REMOVE - REGISTRY_TENANT_PUT] = VITO_TENANT_REMOVE,
+        [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = VITO_KEY_ADD,
+        [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = VITO_KEY_REMOVE,
+    };
+    struct vito_request request = {.op = ops[message->kind - REGISTRY_TENANT_PUT]};
+    if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE) {
+        request.key = *(const struct vito_key *)rt_message_payload(message);
+        strcpy(request.tenant_id, request.key.tenant_id);
+    } else {
+        const struct tenant_name *name = rt_message_payload(message);
+        strcpy(request.tenant_id, name->tenant_id);
+    }
+    request.document = rt_buffer_acquire(message->buffer);
+    struct rt_owed *owed = rt_owe(self, message);
+    if (owed == NULL) {
+        rt_buffer_release(request.document);
+        return;
+    }
+    struct registry_change *change =
+        registry_submit(self, registry, (enum twin_kind)message->kind, &request);
+    if (change == NULL) {
+        rt_owed_failed(self, owed, RT_NO_MEMORY);
+        return;
+    }
+    change->owed = owed;
+    change->key = request.key;
+    change->document = rt_buffer_acquire(message->buffer);
+}
+
+static struct problem
+problem_of_change(const struct registry_change *change, const struct vito_stored *stored)
+{
+    switch (stored->status) {
+    case RT_OK:
+        return problem_make(PROBLEM_NONE, NULL);
+    case RT_NOT_FOUND:
+        return change->kind == REGISTRY_KEY_REMOVE
+                   ? problem_make(PROBLEM_NOT_FOUND, "\"%s\" has no such key", change->tenant_id)
+                   : problem_make(PROBLEM_UNKNOWN_AVATAR, "there is no tenant \"%s\"",
+                                  change->tenant_id);
+    case RT_EXISTS:
+        return problem_make(PROBLEM_CONFLICT, NULL);
+    default: {
+        struct problem problem = problem_make(PROBLEM_STORE_UNAVAILABLE, NULL);
+        problem.retry_after_s = 1;
+        return problem;
+    }
+    }
+}
+
+/* A change is durable: now it counts here as well. */
+static void
+apply_change(struct rt_actor *self, struct registry *registry, const struct registry_change *change)
+{
+    struct registry_entry *entry = registry_find(registry, change->tenant_id);
+    bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
+    if (change->kind == REGISTRY_TENANT_PUT && awake) {
+        struct rt_message *message = rt_message_create(TENANT_CONFIGURE, 0);
+        if (message == NULL)
+            return;
+        message->buffer = rt_buffer_acquire(change->document);
+        rt_send_control(self, entry->tenant, message);
+    } else if (change->kind == REGISTRY_TENANT_REMOVE) {
+        remove_keys(registry, change->tenant_id, NULL);
+        if (awake)
+            registry_drain_tenant(self, entry);
+    } else if (change->kind == REGISTRY_KEY_ADD) {
+        if (!add_key(registry, &change->key))
+            rt_fail(self, "no_memory"); /* the restart reads it from the store */
+    } else if (change->kind == REGISTRY_KEY_REMOVE) {
+        remove_keys(registry, change->tenant_id, change->key.id);
+    }
+}
+
+void
+registry_on_stored(struct rt_actor *self, struct registry *registry, struct rt_message *message)
+{
+    const struct vito_stored *stored = vito_stored_of(message);
+    struct registry_change *change = find_change(registry, message->request_id);
+    if (change == NULL)
+        return;
+    if (change->kind == (enum twin_kind)RT_KIND_START) {
+        on_keys(self, registry, stored, message->buffer);
+    } else if (change->kind == REGISTRY_RESOLVE) {
+        registry_on_tenant_read(self, registry, change, stored, message->buffer);
+    } else if (change->owed != NULL) {
+        if (stored->status == RT_OK)
+            apply_change(self, registry, change);
+        answer_done(self, change->owed, stored->created ? 201 : 200,
+                    problem_of_change(change, stored));
+    }
+    registry_free_change(registry, change);
+}

@@ -1,0 +1,101 @@
+/*
+ * actors/registry_state.h - the registry's private state, shared by the files registry*.c alone.
+ *
+ *   registry.c           life, credentials, sessions and decisions; the dispatch
+ *   registry_tenants.c   tenants: woken, let go, drained
+ *   registry_changes.c   keys and documents: to the store, then here
+ */
+#ifndef ACTORS_REGISTRY_STATE_H
+#define ACTORS_REGISTRY_STATE_H
+
+#include "actors/messages.h"
+#include "actors/registry.h"
+#include "runtime/table.h"
+
+enum registry_phase { ENTRY_LOADING, ENTRY_AWAKE, ENTRY_LEAVING };
+
+struct registry_waiter {
+    struct registry_waiter *next;
+    struct rt_owed *owed;
+    char key_id[VITO_ID_BYTES];
+};
+
+/* A tenant that is awake, or on its way. */
+struct registry_entry {
+    struct rt_table_link link; /* by id */
+    char id[VITO_TENANT_ID_BYTES];
+    enum registry_phase phase;
+    struct rt_address tenant;
+    uint32_t slot;
+    struct registry_waiter *waiters;
+};
+
+struct registry_key {
+    struct rt_table_link link; /* by digest */
+    struct vito_key key;
+};
+
+struct registry_session {
+    struct rt_table_link link; /* by session id */
+    struct session_note note;
+};
+
+/* A change that waits for the store. */
+struct registry_change {
+    struct rt_table_link link; /* by request id */
+    uint64_t id;
+    enum twin_kind kind; /* REGISTRY_RESOLVE: a tenant is being loaded; RT_KIND_START: the keys */
+    struct rt_owed *owed;
+    struct vito_key key;
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct rt_buffer *document;
+};
+
+struct registry {
+    const struct world *world;
+    bool loaded; /* the keys are here */
+    bool unavailable;
+    bool draining;
+    struct rt_timer retry_timer;
+    struct rt_table entries, keys, sessions, changes;
+    struct registry_entry **slots;
+    uint32_t slot_count, slot_hint;
+    uint64_t change_id;
+    uint32_t refusals; /* recorded in this second */
+    int64_t refusals_second;
+};
+
+/* registry.c */
+struct registry_entry *registry_find(const struct registry *registry, const char *tenant_id);
+struct rt_message *registry_resolved_message(enum problem_reason refused, struct rt_address address,
+                                             const char *key_id);
+void registry_answer(struct rt_actor *self, const struct rt_message *request,
+                     enum problem_reason refused, struct rt_address address, const char *key_id);
+/* Hands a request to the store; `kind` says what its answer is for. NULL when out of memory. */
+struct registry_change *registry_submit(struct rt_actor *self, struct registry *registry,
+                                        enum twin_kind kind, struct vito_request *request);
+
+/* registry_tenants.c */
+/* Answers the request with the tenant's address, now if it is awake, else when it is. */
+void registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
+                             const struct rt_message *message, const char *id, const char *key_id);
+void registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
+                             const struct registry_change *change, const struct vito_stored *stored,
+                             const struct rt_buffer *document);
+void registry_on_down(struct rt_actor *self, struct registry *registry, const struct rt_down *down);
+void registry_on_idle(struct rt_actor *self, struct registry *registry, struct rt_message *message);
+void registry_drain_tenant(struct rt_actor *self, struct registry_entry *entry);
+void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
+void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
+
+/* registry_changes.c */
+void registry_load_keys(struct rt_actor *self, struct registry *registry);
+struct registry_key *registry_find_key(const struct registry *registry,
+                                       const struct vito_digest *digest);
+void registry_on_change(struct rt_actor *self, struct registry *registry,
+                        struct rt_message *message);
+void registry_on_stored(struct rt_actor *self, struct registry *registry,
+                        struct rt_message *message);
+void registry_free_change(struct registry *registry, struct registry_change *change);
+
+#endif

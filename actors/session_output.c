@@ -1,0 +1,310 @@
+/*
+ * What a session says: frames to its client, inputs to its vendors, and the bill.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/session_state.h"
+#include "runtime/assert.h"
+
+struct rt_message *
+session_frame(struct session *session, enum frame_type type, const struct session_turn *turn)
+{
+    struct rt_message *message = rt_message_create(CONN_FRAME, sizeof(struct frame_out));
+    if (message == NULL)
+        return NULL; /* session_emit() ends the session: the client must not miss a frame */
+    struct frame_out *frame = rt_message_payload(message);
+    frame->type = type;
+    frame->seq = ++session->seq;
+    strcpy(frame->session_id, session->id);
+    if (turn != NULL)
+        frame->id = turn->id;
+    return message;
+}
+
+void
+session_emit(struct rt_actor *self, struct session *session, struct rt_message *frame)
+{
+    if (frame == NULL) {
+        rt_fail(self, "no_memory");
+        return;
+    }
+    if (!session->ready) {
+        rt_message_destroy(frame);
+        return;
+    }
+    /* Output is credited, so its lane has room; a connection that takes no frames any more is
+     * about to be reported dead. */
+    rt_send(self, session->connection, frame);
+}
+
+void
+session_emit_started(struct rt_actor *self, struct session *session, struct rt_buffer *join)
+{
+    if (session->transport == TENANT_ONE_TURN)
+        return;
+    struct rt_message *message = session_frame(session, FRAME_SESSION_STARTED, NULL);
+    if (message != NULL) {
+        struct frame_out *frame = rt_message_payload(message);
+        frame->started.mode = session->mode;
+        frame->started.limits = session->config->rules.limits;
+        message->buffer = rt_buffer_acquire(join);
+    }
+    session_emit(self, session, message);
+}
+
+void
+session_emit_usage(struct rt_actor *self, struct session *session, int64_t running_nusd)
+{
+    uint64_t now_ns = rt_now_ns(self);
+    if (session->transport == TENANT_ONE_TURN ||
+        (session->usage_sent_ns != 0 && now_ns - session->usage_sent_ns < RT_NS_PER_S))
+        return; /* at most once a second */
+    session->usage_sent_ns = now_ns;
+    struct rt_message *message = session_frame(session, FRAME_USAGE, NULL);
+    if (message != NULL) {
+        struct frame_out *frame = rt_message_payload(message);
+        frame->usage.posted_nusd = session->posted_nusd;
+        frame->usage.held_nusd = session->held_nusd;
+        frame->usage.remaining_nusd = session->remaining_nusd;
+        frame->usage.session_nusd = session->cost_nusd + running_nusd;
+    }
+    session_emit(self, session, message);
+}
+
+void
+session_emit_warning(struct rt_actor *self, struct session *session, struct session_leg *leg,
+                     int64_t seconds_left)
+{
+    leg->warnings++;
+    struct rt_message *message = session_frame(session, FRAME_QUOTA_WARNING, leg->turn);
+    if (message != NULL) {
+        struct frame_out *frame = rt_message_payload(message);
+        frame->warning.seconds_left = seconds_left;
+        frame->warning.remaining_nusd = session->remaining_nusd;
+    }
+    session_emit(self, session, message);
+}
+
+void
+session_emit_error(struct rt_actor *self, struct session *session, const struct frame_id *id,
+                   const struct problem *problem)
+{
+    struct rt_message *message = session_frame(session, FRAME_ERROR, NULL);
+    if (message != NULL) {
+        struct frame_out *frame = rt_message_payload(message);
+        if (id != NULL)
+            frame->id = *id;
+        frame->error.problem = *problem;
+    }
+    session_emit(self, session, message);
+}
+
+static void
+forget_oldest(struct session *session)
+{
+    rt_buffer_release(session->history[0].text);
+    memmove(&session->history[0], &session->history[1],
+            --session->history_count * sizeof(session->history[0]));
+}
+
+static size_t
+history_bytes(const struct session *session)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < session->history_count; i++)
+        bytes += session->history[i].text->size_bytes;
+    return bytes;
+}
+
+void
+session_remember(struct session *session, bool by_client, struct rt_buffer *text)
+{
+    if (session->history_count == SESSION_HISTORY_MAX)
+        forget_oldest(session);
+    session->history[session->history_count++] =
+        (struct session_said){.by_client = by_client, .text = rt_buffer_acquire(text)};
+    while (session->history_count > 1 && history_bytes(session) > SESSION_HISTORY_BYTES_MAX)
+        forget_oldest(session);
+}
+
+void
+session_forget_all(struct session *session)
+{
+    while (session->history_count > 0)
+        forget_oldest(session);
+}
+
+void
+session_prompt_size(const struct session *session, const struct rt_buffer *text,
+                    uint32_t *bytes_out, uint32_t *messages_out)
+{
+    size_t instructions = strlen(session->config->instructions);
+    *bytes_out = (uint32_t)(instructions + history_bytes(session) + text->size_bytes);
+    *messages_out = session->history_count + (instructions > 0 ? 2 : 1);
+}
+
+static void
+write_message(struct wire_writer *writer, const char *role, const char *text, size_t size_bytes)
+{
+    wire_open_map(writer, NULL);
+    wire_text(writer, "role", role);
+    wire_text_bytes(writer, "content", text, size_bytes);
+    wire_close(writer);
+}
+
+static void
+write_messages(struct wire_writer *writer, const struct session *session,
+               const struct session_turn *turn)
+{
+    wire_open_array(writer, "messages");
+    if (session->config->instructions[0] != '\0')
+        write_message(writer, "system", session->config->instructions,
+                      strlen(session->config->instructions));
+    for (uint32_t i = 0; i < session->history_count; i++)
+        write_message(writer, session->history[i].by_client ? "user" : "assistant",
+                      (const char *)session->history[i].text->bytes,
+                      session->history[i].text->size_bytes);
+    write_message(writer, "user", (const char *)turn->text->bytes, turn->text->size_bytes);
+    wire_close(writer);
+}
+
+static const struct tenant_provider *
+find_provider(const struct tenant_config *config, const struct leg_grant *grant)
+{
+    for (unsigned i = 0; i < config->provider_counts[grant->mode]; i++)
+        if (strcmp(config->providers[grant->mode][i].name, grant->provider) == 0)
+            return &config->providers[grant->mode][i];
+    return NULL;
+}
+
+static void
+write_config(struct wire_writer *writer, const struct session *session,
+             const struct leg_grant *grant)
+{
+    const struct tenant_config *config = session->config;
+    const struct tenant_provider *provider = find_provider(config, grant);
+    const char *own = provider == NULL ? "{}" : provider->config_json;
+    wire_open_map(writer, NULL);
+    wire_text(writer, "leg_id", grant->leg_id);
+    wire_text(writer, "tenant_id", config->id);
+    wire_text(writer, "language", config->language);
+    wire_json(writer, "provider", own, strlen(own));
+    wire_json(writer, "persona", config->persona_json, strlen(config->persona_json));
+    wire_close(writer);
+}
+
+static void
+write_limits(struct rt_actor *self, struct wire_writer *writer, const struct session *session,
+             const struct leg_grant *grant)
+{
+    int64_t session_ms = session->config->rules.limits.session_ms;
+    int64_t media_ms = grant->affordable_ms;
+    if (session_ms != VITO_UNLIMITED) {
+        int64_t left_ms = session->began_ms + session_ms - rt_wall_ms(self);
+        media_ms = left_ms < media_ms ? left_ms : media_ms;
+    }
+    wire_open_map(writer, NULL);
+    if (grant->mode != VITO_TEXT && media_ms != VITO_UNLIMITED)
+        wire_int(writer, "media_ms", media_ms > 0 ? media_ms : 0);
+    if (grant->mode == VITO_TEXT)
+        wire_int(writer, "tokens", SESSION_TOKENS_PER_TURN_MAX);
+    wire_close(writer);
+}
+
+static void
+write_drive(struct wire_writer *writer, const struct session *session,
+            const struct session_turn *turn, const struct leg_grant *grant)
+{
+    wire_open_map(writer, NULL);
+    if (turn != NULL && grant->mode == VITO_TEXT) {
+        write_messages(writer, session, turn);
+        wire_int(writer, "tokens_max", SESSION_TOKENS_PER_TURN_MAX);
+    } else if (turn != NULL) {
+        wire_text_bytes(writer, "text", turn->answer, turn->answer_bytes);
+    }
+    wire_close(writer);
+}
+
+/* Appends one text and its NUL. False when out of memory. */
+static bool
+append_text(struct wire_writer *writer, struct rt_buffer **texts)
+{
+    struct wire_bytes bytes;
+    if (wire_end(writer, &bytes) != RT_OK)
+        return false;
+    size_t before = *texts == NULL ? 0 : (*texts)->size_bytes;
+    struct rt_buffer *longer = rt_buffer_create(before + bytes.size_bytes + 1);
+    if (longer == NULL)
+        return false;
+    if (before > 0)
+        memcpy(longer->bytes, (*texts)->bytes, before);
+    memcpy(longer->bytes + before, bytes.bytes, bytes.size_bytes);
+    longer->bytes[before + bytes.size_bytes] = '\0';
+    rt_buffer_release(*texts);
+    *texts = longer;
+    return true;
+}
+
+struct rt_buffer *
+session_vendor_inputs(struct rt_actor *self, const struct session *session,
+                      const struct session_turn *turn, const struct leg_grant *grant)
+{
+    struct rt_buffer *texts = NULL;
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    write_config(writer, session, grant);
+    bool done = append_text(writer, &texts);
+    writer = wire_begin(WIRE_JSON);
+    write_limits(self, writer, session, grant);
+    done = done && append_text(writer, &texts);
+    writer = wire_begin(WIRE_JSON);
+    write_drive(writer, session, turn, grant);
+    done = done && append_text(writer, &texts);
+    if (done)
+        return texts;
+    rt_buffer_release(texts);
+    return NULL;
+}
+
+static void
+add_use(struct vito_use *sum, const struct vito_use *use)
+{
+    sum->tokens += use->tokens;
+    sum->media_ms += use->media_ms;
+    sum->interactions += use->interactions;
+}
+
+static struct frame_bill_line *
+bill_line(struct frame_bill *bill, const struct leg_grant *grant)
+{
+    for (uint32_t i = 0; i < bill->line_count; i++)
+        if (bill->lines[i].mode == grant->mode &&
+            strcmp(bill->lines[i].provider_id, grant->provider) == 0)
+            return &bill->lines[i];
+    if (bill->line_count == FRAME_BILL_LINES_MAX)
+        return &bill->lines[FRAME_BILL_LINES_MAX - 1];
+    struct frame_bill_line *line = &bill->lines[bill->line_count++];
+    line->mode = grant->mode;
+    strcpy(line->provider_id, grant->provider);
+    return line;
+}
+
+void
+session_bill(struct session *session, const struct session_leg *leg,
+             const struct tenant_settled *settled)
+{
+    struct frame_bill_line *line = bill_line(&session->bill, &leg->grant);
+    line->legs++;
+    line->cost_nusd += settled->cost_nusd;
+    add_use(&line->use, &settled->use);
+    session->bill.cost_nusd += settled->cost_nusd;
+    add_use(&session->bill.use, &settled->use);
+    session->cost_nusd += settled->cost_nusd;
+    session->posted_nusd = settled->posted_nusd;
+    session->held_nusd = settled->held_nusd;
+    session->remaining_nusd = settled->remaining_nusd;
+    if (leg->turn == NULL)
+        return;
+    leg->turn->cost_nusd += settled->cost_nusd;
+    add_use(&leg->turn->use, &settled->use);
+}

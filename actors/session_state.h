@@ -1,0 +1,204 @@
+/*
+ * actors/session_state.h - a session's private state, shared by the files session*.c alone.
+ *
+ *   session.c         its life: starting, the client's frames, ending; the dispatch
+ *   session_turn.c    turns: admitted as they come, carried out one by one
+ *   session_leg.c     legs: handed to vendors, metered, warned, cut, settled
+ *   session_output.c  frames to the client, the conversation so far, the bill
+ */
+#ifndef ACTORS_SESSION_STATE_H
+#define ACTORS_SESSION_STATE_H
+
+#include "actors/messages.h"
+#include "actors/session.h"
+
+enum {
+    SESSION_TURNS_MAX = 64,   /* under way: being admitted, waiting, or running */
+    SESSION_HISTORY_MAX = 24, /* messages of the conversation that a vendor is sent */
+    SESSION_HISTORY_BYTES_MAX = 24 * 1024,
+    SESSION_TEXT_BYTES_MAX = 64 * 1024, /* of one answer */
+    SESSION_WARNINGS_MIN = 2,           /* before any cut for cost */
+    SESSION_TOKENS_PER_TURN_MAX = 1024, /* told to vendors as a backstop; holds decide before */
+};
+
+enum session_phase { SESSION_STARTING, SESSION_OPEN, SESSION_ENDING };
+
+enum turn_state {
+    TURN_ADMITTING, /* asked the tenant */
+    TURN_READY,     /* has a leg, waits for the turns before it */
+    TURN_RUNNING,   /* its legs are at work, or being settled */
+};
+
+struct session_turn {
+    struct session_turn *next;
+    uint64_t request; /* to the tenant, for a leg of it; 0 when none is under way */
+    struct frame_id id;
+    enum turn_state state;
+    struct rt_buffer *text; /* what the client said */
+    struct frame_decision decision;
+    struct leg_grant grant; /* TURN_READY: the chat's leg, not yet opened */
+    struct problem failure; /* why it could not be answered; PROBLEM_NONE otherwise */
+    bool interrupted;
+    bool spoken; /* the speech leg was asked for */
+    uint32_t provider_index[VITO_MODE_COUNT];
+    uint32_t legs; /* asked for or not yet settled */
+    struct vito_use use;
+    int64_t cost_nusd;
+    char provider_id[VITO_PROVIDER_BYTES];
+    char *answer; /* the text so far; owned */
+    size_t answer_bytes;
+};
+
+enum leg_state {
+    LEG_RUNNING,
+    LEG_STOPPING, /* the vendor was told to stop */
+    LEG_CLOSED,   /* the vendor is done; to be settled */
+    LEG_SETTLING,
+};
+
+/* What happens when a leg's final unit is used up. */
+enum leg_final {
+    LEG_NOT_FINAL,
+    LEG_FINAL_DOWNGRADE,
+    LEG_FINAL_END,
+};
+
+struct session_leg {
+    struct session_leg *next;
+    struct session_turn *turn; /* NULL: the session's video */
+    struct leg_grant grant;
+    const struct adapter_sheet *sheet;
+    struct rt_address vendor;
+    enum leg_state state;
+    bool opened; /* the vendor has begun */
+    struct vito_use use;
+    bool waiting;                     /* the vendor stands still until it is allowed more */
+    uint64_t request;                 /* the meter or settle request under way, or 0 */
+    enum leg_final final;             /* set once no more will be had */
+    enum vito_mode final_to;          /* LEG_FINAL_DOWNGRADE */
+    char reason[PROBLEM_TOKEN_BYTES]; /* of what follows */
+    uint32_t warnings;
+    bool unproven;
+    char outcome[VITO_REASON_BYTES];
+    uint64_t metered_ns; /* when last */
+};
+
+struct session_said {
+    bool by_client;
+    struct rt_buffer *text;
+};
+
+struct session {
+    const struct world *world;
+    struct tenant_config *config;
+    struct rt_address tenant, connection;
+    char id[VITO_ID_BYTES];
+    enum tenant_transport transport;
+    uint64_t user;
+    enum session_phase phase;
+    enum vito_mode mode;
+    bool ready; /* the connection may be sent frames */
+    uint64_t seq;
+    int64_t began_ms;
+
+    struct session_turn *turns; /* oldest first */
+    uint32_t turn_count;
+    uint64_t request_id;
+
+    struct session_leg *legs;
+    struct session_leg *video; /* of them, or NULL */
+    uint64_t video_request;    /* admission of a video leg under way, or 0 */
+    uint32_t video_provider_index;
+    struct frame_id mode_id; /* of the frame that asked for video later */
+
+    struct session_said history[SESSION_HISTORY_MAX];
+    uint32_t history_count;
+
+    int64_t posted_nusd, held_nusd, remaining_nusd; /* the tenant's, as last told */
+    int64_t cost_nusd;                              /* settled */
+    struct frame_bill bill;
+    uint64_t usage_sent_ns;
+
+    enum session_end end_reason;
+    uint16_t close_code;
+    struct rt_timer idle_timer, duration_timer, tick_timer, ending_timer;
+};
+
+/* session.c */
+void session_end(struct rt_actor *self, struct session *session, enum session_end reason,
+                 uint16_t close_code);
+void session_check_end(struct rt_actor *self, struct session *session);
+void session_change_mode(struct rt_actor *self, struct session *session, enum vito_mode to,
+                         const char *reason, struct rt_buffer *join);
+void session_ask_for_video(struct rt_actor *self, struct session *session);
+void session_video_closed(struct rt_actor *self, struct session *session,
+                          const struct session_leg *leg, const struct vendor_closed *closed);
+void session_video_failed(struct rt_actor *self, struct session *session,
+                          const struct problem *problem);
+
+/* session_turn.c */
+void session_begin_turn(struct rt_actor *self, struct session *session,
+                        const struct frame_in *frame, struct rt_buffer *text);
+bool session_on_turn_admitted(struct rt_actor *self, struct session *session,
+                              const struct tenant_admitted *admitted, uint64_t request_id);
+bool session_on_turn_failed(struct rt_actor *self, struct session *session, uint64_t request_id,
+                            enum rt_status status);
+void session_on_queued(struct rt_actor *self, struct session *session,
+                       const struct tenant_queued *queued);
+void session_turn_leg_closed(struct rt_actor *self, struct session *session,
+                             struct session_leg *leg, const struct vendor_closed *closed);
+void session_turn_leg_settled(struct rt_actor *self, struct session *session,
+                              struct session_turn *turn);
+void session_run_next(struct rt_actor *self, struct session *session);
+bool session_turn_append(struct session_turn *turn, const struct rt_buffer *delta);
+struct problem session_vendor_problem(const struct vendor_closed *closed);
+void session_interrupt(struct rt_actor *self, struct session *session);
+void session_drop_turns(struct rt_actor *self, struct session *session);
+void session_turn_free(struct session *session, struct session_turn *turn);
+
+/* session_leg.c */
+struct session_leg *session_find_leg(const struct session *session, uint64_t number);
+/* Hands a granted leg to a vendor actor. Takes grant->hold. */
+void session_leg_start(struct rt_actor *self, struct session *session, struct session_turn *turn,
+                       const struct leg_grant *grant);
+void session_leg_stop(struct rt_actor *self, struct session *session, struct session_leg *leg,
+                      enum adapter_stop_reason reason, const char *outcome);
+/* Settles a grant that was never handed to a vendor. Takes grant->hold. */
+void session_leg_decline(struct rt_actor *self, struct session *session, struct session_turn *turn,
+                         const struct leg_grant *grant);
+void session_on_vendor(struct rt_actor *self, struct session *session, struct rt_message *message);
+void session_on_vendor_closed(struct rt_actor *self, struct session *session,
+                              struct rt_message *message);
+void session_on_metered(struct rt_actor *self, struct session *session,
+                        const struct tenant_metered *metered, uint64_t request_id);
+void session_on_settled(struct rt_actor *self, struct session *session,
+                        const struct tenant_settled *settled, uint64_t request_id);
+void session_leg_request_failed(struct rt_actor *self, struct session *session,
+                                uint64_t request_id);
+void session_tick(struct rt_actor *self, struct session *session);
+void session_on_credit(struct rt_actor *self, struct session *session, uint32_t bytes);
+void session_leg_free(struct session *session, struct session_leg *leg);
+
+/* session_output.c */
+struct rt_message *session_frame(struct session *session, enum frame_type type,
+                                 const struct session_turn *turn);
+void session_emit(struct rt_actor *self, struct session *session, struct rt_message *frame);
+void session_emit_started(struct rt_actor *self, struct session *session, struct rt_buffer *join);
+void session_emit_usage(struct rt_actor *self, struct session *session, int64_t running_nusd);
+void session_emit_warning(struct rt_actor *self, struct session *session, struct session_leg *leg,
+                          int64_t seconds_left);
+void session_emit_error(struct rt_actor *self, struct session *session, const struct frame_id *id,
+                        const struct problem *problem);
+void session_remember(struct session *session, bool by_client, struct rt_buffer *text);
+void session_forget_all(struct session *session);
+void session_bill(struct session *session, const struct session_leg *leg,
+                  const struct tenant_settled *settled);
+/* VENDOR_OPEN's three texts; NULL when out of memory. */
+struct rt_buffer *session_vendor_inputs(struct rt_actor *self, const struct session *session,
+                                        const struct session_turn *turn,
+                                        const struct leg_grant *grant);
+/* What the next chat would send: bytes and messages. */
+void session_prompt_size(const struct session *session, const struct rt_buffer *text,
+                         uint32_t *bytes_out, uint32_t *messages_out);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * A tenant's months, slices and grants: where the money for a hold comes from.
+ *
+ * One grant at a time is asked of the store. What waits for it is served in the order it came,
+ * each with exactly what it needs; the one that cannot be served any more is refused, and those
+ * behind it are still tried, for they may need less.
+ */
+#include <string.h>
+
+#include "actors/tenant_state.h"
+#include "runtime/assert.h"
+
+enum {
+    MONTH_CHECK_MS = 3600 * 1000, /* wall time may step: look at least once an hour */
+    SPENDING_WINDOW_S = 5,
+};
+
+static struct tenant_book *
+book_for(struct tenant *tenant, struct vito_period period)
+{
+    for (int i = 0; i < TENANT_BOOKS; i++)
+        if (tenant->books[i].is_open && tenant->books[i].account.period.start_ms == period.start_ms)
+            return &tenant->books[i];
+    for (int i = 0; i < TENANT_BOOKS; i++) {
+        struct tenant_book *book = &tenant->books[i];
+        if (book->is_open && (book->legs > 0 || book == tenant->book))
+            continue;
+        *book = (struct tenant_book){.account = {.period = period}};
+        return book;
+    }
+    return NULL;
+}
+
+void
+tenant_open_book(struct rt_actor *self, struct tenant *tenant)
+{
+    struct vito_period period = vito_period_of(tenant->config->rules.zone, rt_wall_ms(self));
+    struct vito_request request = {
+        .op = VITO_BUDGET_OPEN,
+        .period_start_ms = period.start_ms,
+        .period_end_ms = period.end_ms,
+        .budget = {.limit_nusd = tenant->config->rules.limits.month_nusd},
+    };
+    struct tenant_book *book = book_for(tenant, period);
+    RT_ASSERT(book != NULL); /* legs of two months ago have ended long since */
+    if (book != tenant->book)
+        book->account.period = period;
+    tenant_submit(self, tenant, &request, TENANT_PENDING_BOOK, book);
+}
+
+/* The store's figures, but for what we know better: our slice, and what we have settled since it
+ * made them up. */
+void
+tenant_take_figures(struct tenant_book *book, const struct vito_budget *budget)
+{
+    struct vito_account *account = &book->account;
+    int64_t ours_nusd = account->slice_nusd + book->settling_nusd;
+    account->limit_nusd = budget->limit_nusd;
+    account->posted_nusd = budget->posted_nusd + book->settling_nusd;
+    account->reserved_nusd =
+        budget->reserved_nusd > ours_nusd ? budget->reserved_nusd - ours_nusd : 0;
+}
+
+static void
+watch_month(struct rt_actor *self, struct tenant *tenant)
+{
+    int64_t left_ms = tenant->book->account.period.end_ms - rt_wall_ms(self);
+    if (left_ms > MONTH_CHECK_MS)
+        left_ms = MONTH_CHECK_MS;
+    rt_timer_set(self, &tenant->month_timer, (left_ms > 0 ? (uint64_t)left_ms : 0) * RT_NS_PER_MS);
+}
+
+void
+tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored)
+{
+    struct vito_period period = vito_period_of(tenant->config->rules.zone, rt_wall_ms(self));
+    struct tenant_book *book = book_for(tenant, period);
+    RT_ASSERT(book != NULL);
+    if (!book->is_open) {
+        book->is_open = true;
+        book->account.tokens = stored->budget.tokens;
+        book->account.interactions = stored->budget.interactions;
+        memcpy(book->account.media_ms, stored->budget.media_ms, sizeof(book->account.media_ms));
+    }
+    tenant_take_figures(book, &stored->budget);
+    tenant->book = book;
+    watch_month(self, tenant);
+}
+
+void
+tenant_on_month_timer(struct rt_actor *self, struct tenant *tenant)
+{
+    if (rt_wall_ms(self) < tenant->book->account.period.end_ms) {
+        watch_month(self, tenant);
+        return;
+    }
+    tenant->phase = TENANT_LOADING; /* nothing new is admitted on the old month's money */
+    tenant_open_book(self, tenant);
+}
+
+void
+tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
+{
+    struct vito_account *account = &book->account;
+    int64_t unspent_nusd = vito_account_free(account);
+    if (unspent_nusd == 0)
+        return;
+    struct vito_request request = {
+        .op = VITO_BUDGET_RETURN,
+        .period_start_ms = account->period.start_ms,
+        .period_end_ms = account->period.end_ms,
+        .budget = {.want_nusd = unspent_nusd},
+    };
+    account->slice_nusd -= unspent_nusd;
+    tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
+}
+
+static unsigned
+nodes_of_cluster(void)
+{
+    return 1; /* the embedded store is nobody else's */
+}
+
+void
+tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd)
+{
+    uint64_t now_ns = rt_now_ns(self);
+    if (now_ns - tenant->spent_since_ns > SPENDING_WINDOW_S * RT_NS_PER_S) {
+        tenant->spent_nusd = 0;
+        tenant->spent_since_ns = now_ns;
+    }
+    tenant->spent_nusd += nusd;
+}
+
+static void
+ask_for_grant(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding)
+{
+    struct vito_account *account = &funding->book->account;
+    int64_t missing = funding->need_nusd - vito_account_free(account);
+    struct vito_request request = {
+        .op = VITO_BUDGET_GRANT,
+        .period_start_ms = account->period.start_ms,
+        .period_end_ms = account->period.end_ms,
+        .budget = {.limit_nusd = account->limit_nusd,
+                   .need_nusd = missing,
+                   .want_nusd =
+                       vito_account_ask(account, missing, tenant->spent_nusd / SPENDING_WINDOW_S,
+                                        nodes_of_cluster())},
+    };
+    tenant->granting = true;
+    tenant_submit(self, tenant, &request, TENANT_PENDING_GRANT, funding->book);
+}
+
+static struct tenant_funding *
+pop_funding(struct tenant *tenant)
+{
+    struct tenant_funding *funding = tenant->funding_first;
+    tenant->funding_first = funding->next;
+    if (tenant->funding_first == NULL)
+        tenant->funding_end = &tenant->funding_first;
+    return funding;
+}
+
+/* Serves from the front until one has to wait for the store. */
+static void
+serve_fundings(struct rt_actor *self, struct tenant *tenant)
+{
+    while (!tenant->granting && tenant->funding_first != NULL) {
+        struct tenant_funding *funding = tenant->funding_first;
+        struct vito_account *account = &funding->book->account;
+        if (vito_account_free(account) >= funding->need_nusd) {
+            pop_funding(tenant);
+            funding->done(self, funding, PROBLEM_NONE);
+        } else if (vito_account_grantable(account) >=
+                   funding->need_nusd - vito_account_free(account)) {
+            ask_for_grant(self, tenant, funding);
+        } else {
+            pop_funding(tenant);
+            funding->done(self, funding, PROBLEM_MONTHLY_HARD_LIMIT);
+        }
+    }
+}
+
+void
+tenant_fund(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding)
+{
+    RT_ASSERT(funding->done != NULL);
+    funding->next = NULL;
+    *tenant->funding_end = funding;
+    tenant->funding_end = &funding->next;
+    serve_fundings(self, tenant);
+}
+
+void
+tenant_unfund(struct tenant *tenant, struct tenant_funding *funding)
+{
+    for (struct tenant_funding **at = &tenant->funding_first; *at != NULL; at = &(*at)->next) {
+        if (*at != funding)
+            continue;
+        *at = funding->next;
+        if (tenant->funding_end == &funding->next)
+            tenant->funding_end = at;
+        return;
+    }
+}
+
+static void
+refuse_first(struct rt_actor *self, struct tenant *tenant, enum problem_reason why)
+{
+    if (tenant->funding_first == NULL)
+        return; /* it was taken back meanwhile */
+    struct tenant_funding *funding = pop_funding(tenant);
+    funding->done(self, funding, why);
+}
+
+void
+tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book,
+                  const struct vito_stored *stored)
+{
+    tenant->granting = false;
+    if (stored->status != RT_OK) {
+        refuse_first(self, tenant, PROBLEM_STORE_UNAVAILABLE);
+    } else {
+        book->account.slice_nusd += stored->budget.granted_nusd;
+        tenant_take_figures(book, &stored->budget);
+        vito_account_check(&book->account);
+        if (stored->budget.granted_nusd == 0)
+            refuse_first(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
+    }
+    serve_fundings(self, tenant);
+}
+
+struct problem
+tenant_money_problem(const struct tenant *tenant, enum problem_reason reason)
+{
+    struct problem problem = problem_make(reason, NULL);
+    if (reason == PROBLEM_STORE_UNAVAILABLE) {
+        problem.retry_after_s = 1;
+        return problem;
+    }
+    const struct vito_account *account = &tenant->book->account;
+    problem.has_money = true;
+    problem.limit_nusd = account->limit_nusd;
+    problem.posted_nusd = account->posted_nusd;
+    problem.held_nusd = account->held_nusd;
+    problem.resets_at_ms = account->period.end_ms;
+    return problem;
+}

@@ -1,0 +1,366 @@
+/*
+ * Vendor legs of a tenant: sized, held, written down before the vendor is called, extended while
+ * they run, and settled once.
+ *
+ *   SIZED ──funded──► HELD ──intent row──► GRANTED ──meter──► extended …
+ *                                             │
+ *                                             └──settle, or its session died──► SETTLED
+ */
+#include <string.h>
+
+#include "actors/tenant_state.h"
+#include "runtime/assert.h"
+#include "runtime/log.h"
+#include "runtime/pool.h"
+
+enum {
+    ORPHAN_PATIENCE_MS = 15000,
+    STORE_RETRY_MS = 1000,
+};
+
+void
+tenant_leg_free(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    tenant_unfund(tenant, &leg->funding);
+    rt_timer_cancel(self, &leg->timer);
+    if (leg->hold != NULL) {
+        rt_table_remove(&tenant->legs, &leg->link);
+        leg->book->legs--;
+        vito_hold_release(leg->hold);
+    }
+    tenant_config_release(leg->config);
+    rt_pool_give(leg, sizeof(*leg));
+}
+
+static struct tenant_leg *
+make_leg(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *admission,
+         const struct tenant_provider *provider)
+{
+    struct tenant_leg *leg = rt_pool_take(sizeof(*leg));
+    if (leg == NULL)
+        return NULL;
+    memset(leg, 0, sizeof(*leg));
+    leg->session = admission->session;
+    leg->admission = admission;
+    leg->book = tenant->book;
+    leg->config = tenant_config_acquire(tenant->config);
+    leg->provider = provider;
+    leg->prompt_tokens = tenant_leg_prompt_tokens(provider->sheet, &admission->ask);
+    leg->row.mode = tenant_leg_mode(admission);
+    tenant_make_id(self, tenant, "leg", leg->row.id, &leg->number);
+    strcpy(leg->row.provider_id, provider->name);
+    strcpy(leg->row.decision_id, admission->decision.id);
+    strcpy(leg->row.policy_version, admission->decision.policy_version);
+    const struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
+    if (session != NULL)
+        strcpy(leg->row.session_id, session->id);
+    admission->leg = leg;
+    return leg;
+}
+
+/* Refuses the admission that asked for the leg; the leg has no hold. */
+static void
+refuse_leg(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *admission,
+           enum problem_reason reason)
+{
+    struct problem problem = reason == PROBLEM_OVERLOAD || reason == PROBLEM_VENDOR_UNAVAILABLE
+                                 ? problem_make(reason, NULL)
+                                 : tenant_money_problem(tenant, reason);
+    if (admission->leg != NULL)
+        tenant_leg_free(self, tenant, admission->leg);
+    admission->leg = NULL;
+    tenant_admission_refuse(self, tenant, admission, &problem);
+}
+
+static void
+write_intent(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    leg->row.held_nusd = vito_hold_amount(leg->hold);
+    leg->row.at_ms = rt_wall_ms(self);
+    struct vito_request request = {
+        .op = VITO_LEG_OPEN,
+        .period_start_ms = leg->book->account.period.start_ms,
+        .period_end_ms = leg->book->account.period.end_ms,
+        .leg = leg->row,
+    };
+    tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_OPEN, leg);
+}
+
+static bool
+hold_for(struct tenant *tenant, struct tenant_leg *leg)
+{
+    struct vito_account *account = &leg->book->account;
+    if (vito_account_hold(account, tenant->config->id, leg->row.id, leg->row.mode,
+                          leg->size.need_nusd, leg->size.media_ms, &leg->hold) != RT_OK)
+        return false;
+    if (!rt_table_add(&tenant->legs, &leg->link, rt_hash_u64(leg->number))) {
+        vito_account_settle(account, leg->hold, 0, &(struct vito_use){0});
+        vito_hold_release(leg->hold);
+        leg->hold = NULL;
+        return false;
+    }
+    leg->book->legs++;
+    struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
+    if (session != NULL)
+        session->held_nusd += leg->size.need_nusd;
+    vito_account_check(account);
+    return true;
+}
+
+static void
+on_open_funded(struct rt_actor *self, struct tenant_funding *funding, enum problem_reason why)
+{
+    struct tenant *tenant = rt_state_of(self);
+    struct tenant_leg *leg = RT_CONTAINER_OF(funding, struct tenant_leg, funding);
+    struct tenant_leg_size before = leg->size;
+    if (why == PROBLEM_NONE && !hold_for(tenant, leg))
+        why = PROBLEM_OVERLOAD;
+    if (why == PROBLEM_NONE) {
+        write_intent(self, tenant, leg);
+    } else if (why == PROBLEM_MONTHLY_HARD_LIMIT &&
+               tenant_leg_size_next(tenant, leg, &leg->size) == PROBLEM_NONE &&
+               leg->size.need_nusd < before.need_nusd) {
+        /* Somebody else took the rest meanwhile: a smaller step may still be had. */
+        leg->funding.need_nusd = leg->size.need_nusd;
+        tenant_fund(self, tenant, &leg->funding);
+    } else {
+        refuse_leg(self, tenant, leg->admission, why);
+    }
+}
+
+void
+tenant_leg_open(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *admission)
+{
+    const struct tenant_provider *provider = tenant_leg_provider(tenant, admission);
+    if (provider == NULL) {
+        refuse_leg(self, tenant, admission, PROBLEM_VENDOR_UNAVAILABLE);
+        return;
+    }
+    struct tenant_leg *leg = make_leg(self, tenant, admission, provider);
+    if (leg == NULL) {
+        refuse_leg(self, tenant, admission, PROBLEM_OVERLOAD);
+        return;
+    }
+    enum problem_reason reason = tenant_leg_size_next(tenant, leg, &leg->size);
+    if (reason != PROBLEM_NONE) {
+        refuse_leg(self, tenant, admission, reason);
+        return;
+    }
+    leg->funding = (struct tenant_funding){
+        .book = leg->book, .need_nusd = leg->size.need_nusd, .done = on_open_funded};
+    tenant_fund(self, tenant, &leg->funding);
+}
+
+void
+tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
+                     enum rt_status status)
+{
+    struct tenant_admission *admission = leg->admission;
+    leg->admission = NULL;
+    if (status != RT_OK) {
+        tenant_leg_undo(self, tenant, leg);
+        admission->leg = NULL;
+        struct problem problem = tenant_money_problem(tenant, PROBLEM_STORE_UNAVAILABLE);
+        tenant_admission_refuse(self, tenant, admission, &problem);
+        return;
+    }
+    leg->allowed_tokens = leg->size.allowed_tokens;
+    leg->allowed_ms = leg->size.allowed_ms;
+    bool wanted = tenant_find_session(tenant, leg->session.id) != NULL;
+    struct leg_grant grant = {
+        .hold = leg->hold,
+        .number = leg->number,
+        .mode = leg->row.mode,
+        .allowed_tokens = leg->allowed_tokens,
+        .allowed_ms = leg->allowed_ms,
+        .affordable_ms = tenant_leg_affordable_ms(tenant, leg),
+    };
+    strcpy(grant.leg_id, leg->row.id);
+    strcpy(grant.provider, leg->row.provider_id);
+    tenant_admission_grant(self, tenant, admission, &grant);
+    if (!wanted) {
+        strcpy(leg->row.outcome, "abandoned");
+        tenant_leg_settle(self, tenant, leg, false);
+    }
+}
+
+/* Books the true cost on the account and on the session, and closes the hold. */
+static void
+book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, int64_t cost_nusd)
+{
+    struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
+    if (session != NULL) {
+        session->held_nusd -= vito_hold_amount(leg->hold);
+        session->settled_nusd += cost_nusd;
+        session->tokens += leg->row.use.tokens;
+        session->turns += leg->row.use.interactions;
+    }
+    vito_account_settle(&leg->book->account, leg->hold, cost_nusd, &leg->row.use);
+    vito_account_check(&leg->book->account);
+    tenant_count_spending(self, tenant, cost_nusd);
+}
+
+/* No row was written, no vendor called: as if it had never been. */
+void
+tenant_leg_undo(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    leg->row.use = (struct vito_use){0};
+    book_cost(self, tenant, leg, 0);
+    tenant_leg_free(self, tenant, leg);
+}
+
+static void
+submit_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    struct vito_request request = {
+        .op = VITO_LEG_SETTLE,
+        .period_start_ms = leg->book->account.period.start_ms,
+        .period_end_ms = leg->book->account.period.end_ms,
+        .leg = leg->row,
+    };
+    tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_SETTLE, leg);
+}
+
+void
+tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
+                  bool unproven)
+{
+    RT_ASSERT(!leg->settling);
+    leg->settling = true;
+    tenant_unfund(tenant, &leg->funding);
+    rt_timer_cancel(self, &leg->timer);
+    int64_t cost_nusd = vito_use_price(&leg->row.use, &leg->provider->prices);
+    int64_t held_nusd = vito_hold_amount(leg->hold);
+    leg->row.held_nusd = held_nusd;
+    leg->row.cost_nusd = unproven && cost_nusd < held_nusd ? held_nusd : cost_nusd;
+    leg->row.at_ms = rt_wall_ms(self);
+    book_cost(self, tenant, leg, leg->row.cost_nusd);
+    leg->book->settling_nusd += leg->row.cost_nusd;
+    submit_settle(self, tenant, leg);
+}
+
+void
+tenant_on_settle(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+{
+    const struct tenant_settle *settle = rt_message_payload(message);
+    struct tenant_leg *leg = tenant_find_leg(tenant, settle->leg);
+    if (leg == NULL || leg->settling || leg->owed != NULL) {
+        rt_answer_failed(self, message, RT_INVALID);
+        return;
+    }
+    leg->owed = rt_owe(self, message);
+    leg->row.use = settle->use;
+    strcpy(leg->row.outcome, settle->outcome);
+    tenant_leg_settle(self, tenant, leg, settle->unproven);
+}
+
+static void
+answer_settled(struct rt_actor *self, struct tenant_leg *leg)
+{
+    if (leg->owed == NULL)
+        return;
+    struct rt_message *message = rt_message_create(TENANT_SETTLED, sizeof(struct tenant_settled));
+    if (message == NULL) {
+        rt_owed_failed(self, leg->owed, RT_NO_MEMORY);
+        return;
+    }
+    const struct vito_account *account = &leg->book->account;
+    *(struct tenant_settled *)rt_message_payload(message) = (struct tenant_settled){
+        .cost_nusd = leg->row.cost_nusd,
+        .use = leg->row.use,
+        .posted_nusd = account->posted_nusd,
+        .held_nusd = account->held_nusd,
+        .remaining_nusd = vito_account_remaining(account),
+    };
+    rt_owed_answer(self, leg->owed, message);
+}
+
+void
+tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
+                      const struct vito_stored *stored)
+{
+    if (stored->status == RT_UNAVAILABLE || stored->status == RT_NO_MEMORY) {
+        rt_timer_set(self, &leg->timer, STORE_RETRY_MS * RT_NS_PER_MS);
+        return; /* the entry is kept and tried until it is in the ledger */
+    }
+    struct tenant_book *book = leg->book;
+    book->settling_nusd -= leg->row.cost_nusd;
+    if (stored->status == RT_OK)
+        tenant_take_figures(book, &stored->budget);
+    else
+        rt_log(RT_LOG_ERROR, "leg.not_settled", RT_STR("leg", leg->row.id),
+               RT_STR("status", rt_status_name(stored->status)));
+    answer_settled(self, leg);
+    tenant_leg_free(self, tenant, leg);
+    if (book->legs == 0 && book != tenant->book)
+        tenant_return_slice(self, tenant, book); /* last month is over */
+}
+
+static void
+stop_everywhere(struct rt_actor *self, const struct tenant *tenant, uint64_t number)
+{
+    for (unsigned i = 0; i < rt_system_workers(tenant->world->system); i++) {
+        struct rt_message *message = rt_message_create(VENDOR_STOP, sizeof(struct vendor_stop));
+        if (message == NULL)
+            continue;
+        *(struct vendor_stop *)rt_message_payload(message) =
+            (struct vendor_stop){.leg = number, .reason = ADAPTER_USER_EXIT};
+        rt_send_control(self, tenant->world->vendors[i], message);
+    }
+}
+
+void
+tenant_orphan_legs(struct rt_actor *self, struct tenant *tenant, struct rt_address session)
+{
+    for (struct rt_table_link *link = rt_table_first(&tenant->legs); link != NULL;
+         link = link->newer) {
+        struct tenant_leg *leg = RT_CONTAINER_OF(link, struct tenant_leg, link);
+        if (!rt_address_is(leg->session, session) || leg->settling || leg->admission != NULL)
+            continue;
+        leg->orphaned = true;
+        stop_everywhere(self, tenant, leg->number);
+        rt_timer_set(self, &leg->timer, ORPHAN_PATIENCE_MS * RT_NS_PER_MS);
+    }
+}
+
+void
+tenant_on_vendor_closed(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+{
+    const struct vendor_closed *closed = rt_message_payload(message);
+    struct tenant_leg *leg = tenant_find_leg(tenant, closed->leg);
+    if (leg == NULL || leg->settling)
+        return;
+    leg->row.use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
+    strcpy(leg->row.outcome, "abandoned");
+    tenant_leg_settle(self, tenant, leg, closed->stopped == ADAPTER_STOP_IMPOSSIBLE);
+}
+
+void
+tenant_on_leg_timer(struct rt_actor *self, struct tenant *tenant, const struct rt_timer *timer)
+{
+    for (struct rt_table_link *link = rt_table_first(&tenant->legs); link != NULL;
+         link = link->newer) {
+        struct tenant_leg *leg = RT_CONTAINER_OF(link, struct tenant_leg, link);
+        if (&leg->timer != timer)
+            continue;
+        if (leg->settling) {
+            submit_settle(self, tenant, leg);
+        } else {
+            strcpy(leg->row.outcome, "abandoned");
+            tenant_leg_settle(self, tenant, leg, vito_hold_is_touched(leg->hold));
+        }
+        return;
+    }
+}
+
+struct tenant_leg *
+tenant_find_leg(const struct tenant *tenant, uint64_t number)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&tenant->legs, rt_hash_u64(number), link)) != NULL) {
+        struct tenant_leg *leg = RT_CONTAINER_OF(link, struct tenant_leg, link);
+        if (leg->number == number)
+            return leg;
+    }
+    return NULL;
+}

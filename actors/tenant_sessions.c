@@ -1,0 +1,162 @@
+/*
+ * Sessions of a tenant: judged, begun as children, and seen off when they end.
+ */
+#include <string.h>
+
+#include "actors/session.h"
+#include "actors/tenant_state.h"
+#include "runtime/pool.h"
+
+struct tenant_session *
+tenant_find_session(const struct tenant *tenant, uint64_t actor_id)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&tenant->sessions, rt_hash_u64(actor_id), link)) != NULL) {
+        struct tenant_session *session = RT_CONTAINER_OF(link, struct tenant_session, link);
+        if (session->address.id == actor_id)
+            return session;
+    }
+    return NULL;
+}
+
+static void
+note_session(struct rt_actor *self, const struct tenant *tenant, enum twin_kind kind,
+             const struct tenant_session *session)
+{
+    if (session->transport == TENANT_ONE_TURN)
+        return; /* over before anybody could look for it */
+    struct rt_message *message = rt_message_create(kind, sizeof(struct session_note));
+    if (message == NULL)
+        return;
+    struct session_note *note = rt_message_payload(message);
+    strcpy(note->session_id, session->id);
+    strcpy(note->tenant_id, tenant->config->id);
+    note->session = session->address;
+    rt_send_control(self, tenant->world->registry, message);
+}
+
+static enum rt_status
+spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
+              enum vito_mode mode, struct tenant_session *session)
+{
+    struct session_args args = {
+        .world = tenant->world,
+        .config = tenant->config,
+        .tenant = rt_self(self),
+        .connection = open->connection,
+        .transport = open->transport,
+        .mode = mode,
+        .user = open->user,
+    };
+    strcpy(args.id, session->id);
+    struct rt_spawn_options options = {
+        .behaviour = &session_behaviour, .args = &args, .worker = RT_ANY_WORKER};
+    return rt_spawn_child(self, &options, &session->address);
+}
+
+static struct problem
+begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
+              enum vito_mode mode, struct tenant_opened *opened)
+{
+    struct tenant_session *session = rt_pool_take(sizeof(*session));
+    if (session == NULL)
+        return problem_make(PROBLEM_OVERLOAD, "out of memory");
+    *session = (struct tenant_session){
+        .transport = open->transport, .mode = mode, .began_ms = rt_wall_ms(self)};
+    uint64_t number;
+    tenant_make_id(self, tenant, "ses", session->id, &number);
+    if (spawn_session(self, tenant, open, mode, session) != RT_OK) {
+        rt_pool_give(session, sizeof(*session));
+        return problem_make(PROBLEM_OVERLOAD, "too many sessions in this process");
+    }
+    if (!rt_table_add(&tenant->sessions, &session->link, rt_hash_u64(session->address.id))) {
+        rt_exit(tenant->world->system, session->address, RT_EXIT_FAILED);
+        rt_pool_give(session, sizeof(*session));
+        return problem_make(PROBLEM_OVERLOAD, "out of memory");
+    }
+    note_session(self, tenant, REGISTRY_SESSION_BEGAN, session);
+    opened->session = session->address;
+    strcpy(opened->session_id, session->id);
+    return problem_make(PROBLEM_NONE, NULL);
+}
+
+/* The best mode the tenant offers that is not above the one asked for. */
+static bool
+allowed_mode(const struct tenant *tenant, enum vito_mode wanted, enum vito_mode *mode_out)
+{
+    for (int mode = (int)wanted; mode >= VITO_TEXT; mode--) {
+        if (!tenant->config->rules.modes[mode])
+            continue;
+        *mode_out = (enum vito_mode)mode;
+        return true;
+    }
+    return false;
+}
+
+/* Whether a session may begin, and in which mode. */
+static struct problem
+judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
+              enum vito_mode *mode)
+{
+    enum vito_mode wanted = open->has_mode ? open->mode : VITO_TEXT;
+    if (tenant->broken != PROBLEM_NONE) {
+        struct problem problem = problem_make(tenant->broken, NULL);
+        problem.retry_after_s = 1;
+        return problem;
+    }
+    if (tenant->draining)
+        return problem_make(PROBLEM_SHUTDOWN, NULL);
+    if (tenant->sessions.count >= tenant->world->sessions_max)
+        return problem_make(PROBLEM_OVERLOAD, "this twin has %u sessions, its most",
+                            tenant->world->sessions_max);
+    if (!allowed_mode(tenant, wanted, mode))
+        return problem_make(PROBLEM_MODE_NOT_ALLOWED, "%s is not among this twin's modes",
+                            vito_mode_name(wanted));
+    struct vito_account *account = &tenant->book->account;
+    int64_t cheapest = tenant->config->rules.prices.interaction_nusd;
+    if (vito_account_remaining(account) < (cheapest > 0 ? cheapest : 1))
+        return tenant_money_problem(tenant, PROBLEM_MONTHLY_HARD_LIMIT);
+
+    struct policy_question question =
+        tenant_question(self, tenant, NULL, POLICY_ADMIT_SESSION, *mode);
+    struct policy_decision decision;
+    tenant_ask_policy(self, tenant, &question, &decision);
+    if (decision.action == POLICY_DENY)
+        return tenant_policy_problem(tenant, &decision);
+    if (decision.action == POLICY_DOWNGRADE && !allowed_mode(tenant, decision.mode, mode))
+        return problem_make(PROBLEM_MODE_NOT_ALLOWED, "the policy allows only %s here",
+                            vito_mode_name(decision.mode));
+    return problem_make(PROBLEM_NONE, NULL);
+}
+
+void
+tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+{
+    const struct tenant_open *open = rt_message_payload(message);
+    struct rt_message *answer = rt_message_create(TENANT_OPENED, sizeof(struct tenant_opened));
+    if (answer == NULL)
+        return; /* the runtime answers in our place */
+    struct tenant_opened *opened = rt_message_payload(answer);
+    enum vito_mode mode;
+    opened->problem = judge_session(self, tenant, open, &mode);
+    if (opened->problem.reason == PROBLEM_NONE)
+        opened->problem = begin_session(self, tenant, open, mode, opened);
+    rt_answer(self, message, answer);
+    if (tenant->sessions.count == 0)
+        tenant_became_idle(self, tenant);
+}
+
+void
+tenant_on_down(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+{
+    const struct rt_down *down = rt_message_payload(message);
+    struct tenant_session *session = tenant_find_session(tenant, down->who.id);
+    if (session == NULL)
+        return;
+    note_session(self, tenant, REGISTRY_SESSION_ENDED, session);
+    tenant_admissions_drop(self, tenant, session->address);
+    tenant_orphan_legs(self, tenant, session->address);
+    rt_table_remove(&tenant->sessions, &session->link);
+    rt_pool_give(session, sizeof(*session));
+    tenant_became_idle(self, tenant);
+}

@@ -1,0 +1,29 @@
+/*
+ * actors/vendor.h - the actor that talks to vendors: one a worker, pinned, with one adapter VM
+ * and many legs.
+ *
+ *   INITIALIZE ──ok──► DRIVE ──done, cut, stopped──► TERMINATE ──► VENDOR_CLOSED
+ *        └──failed──────────────────────────────────────────────► VENDOR_CLOSED
+ *
+ * It has no money and no opinion: what a leg may use was decided by its tenant, and every
+ * request shows the leg's hold (vendor_wire.h). A restart of this actor loses its legs; each
+ * owner is told VENDOR_CLOSED with what had been counted.
+ *
+ * Messages: actors/messages.h, VENDOR_*.
+ */
+#ifndef ACTORS_VENDOR_H
+#define ACTORS_VENDOR_H
+
+#include "actors/world.h"
+#include "runtime/actor.h"
+
+enum {
+    VENDOR_LEGS_MAX = 20000,
+    VENDOR_WINDOW_BYTES = 256 * 1024, /* output of a leg that its client has not taken yet */
+    VENDOR_EXCHANGE_WINDOW_BYTES = 64 * 1024,
+};
+
+/* For rt_spawn(): the world itself. */
+extern const struct rt_behaviour vendor_behaviour;
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * Legs of a vendor actor: verb by verb, and what their owners hear of them.
+ */
+#include <string.h>
+
+#include "actors/vendor_state.h"
+#include "runtime/log.h"
+#include "runtime/pool.h"
+
+enum { INITIALIZE_MAX_MS = 30000, TERMINATE_MAX_MS = 12000 };
+
+struct vendor_leg *
+vendor_find_leg(const struct vendor *vendor, uint64_t number)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&vendor->legs, rt_hash_u64(number), link)) != NULL)
+        if (RT_CONTAINER_OF(link, struct vendor_leg, link)->number == number)
+            return RT_CONTAINER_OF(link, struct vendor_leg, link);
+    return NULL;
+}
+
+struct vendor_exchange *
+vendor_find_exchange(const struct vendor *vendor, uint64_t transfer)
+{
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&vendor->exchanges, rt_hash_u64(transfer), link)) != NULL)
+        if (RT_CONTAINER_OF(link, struct vendor_exchange, link)->transfer == transfer)
+            return RT_CONTAINER_OF(link, struct vendor_exchange, link);
+    return NULL;
+}
+
+struct vendor_leg *
+vendor_leg_of(struct adapter_leg *adapter)
+{
+    return RT_CONTAINER_OF(adapter, struct vendor_leg, adapter);
+}
+
+void
+vendor_set_timer(struct vendor *vendor)
+{
+    uint64_t next_ns = rt_wheel_next_ns(&vendor->wheel);
+    uint64_t now_ns = rt_now_ns(vendor->self);
+    if (next_ns == RT_WHEEL_NEVER)
+        rt_timer_cancel(vendor->self, &vendor->timer);
+    else
+        rt_timer_set(vendor->self, &vendor->timer, next_ns > now_ns ? next_ns - now_ns : 0);
+}
+
+void
+vendor_wake_after(struct vendor *vendor, struct vendor_alarm *alarm, uint32_t ms)
+{
+    rt_wheel_remove(&vendor->wheel, &alarm->entry);
+    rt_wheel_insert(&vendor->wheel, &alarm->entry, rt_now_ns(vendor->self) + ms * RT_NS_PER_MS);
+    vendor_set_timer(vendor);
+}
+
+struct rt_message *
+vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind)
+{
+    struct rt_message *message = rt_message_create(kind, sizeof(struct vendor_event));
+    if (message == NULL)
+        return NULL;
+    *(struct vendor_event *)rt_message_payload(message) = (struct vendor_event){
+        .leg = leg->number,
+        .tokens = leg->tokens,
+        .media_ms = leg->media_ms,
+        .waiting = leg->waits_for_cover,
+    };
+    return message;
+}
+
+bool
+vendor_want_stop(struct vendor_leg *leg, enum adapter_stop_reason reason)
+{
+    if (leg->stop_wanted)
+        return false;
+    leg->stop_wanted = true;
+    leg->reason = reason;
+    return true;
+}
+
+/* An owner that takes nothing any more has ended: so does the leg, once its script, in the middle
+ * of whose call we may be, waits again. */
+void
+vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message)
+{
+    if (message != NULL && rt_send(vendor->self, leg->owner, message) == RT_OK)
+        return;
+    if (vendor_want_stop(leg, ADAPTER_USER_EXIT))
+        vendor_wake_after(vendor, &leg->sleep, 0);
+}
+
+void
+vendor_report_use(struct vendor *vendor, struct vendor_leg *leg)
+{
+    leg->reported_ns = rt_now_ns(vendor->self);
+    vendor_tell_owner(vendor, leg, vendor_event_message(leg, VENDOR_USED));
+}
+
+void
+vendor_forget_exchange(struct vendor *vendor, struct vendor_exchange *exchange)
+{
+    struct vendor_exchange **at = &exchange->leg->exchanges;
+    while (*at != exchange)
+        at = &(*at)->next;
+    *at = exchange->next;
+    rt_table_remove(&vendor->exchanges, &exchange->link);
+    rt_pool_give(exchange, sizeof(*exchange));
+}
+
+static void
+free_leg(struct vendor *vendor, struct vendor_leg *leg)
+{
+    const struct net_http_port *http = &vendor->world->http;
+    if (leg->adapter.vm_slot != 0)
+        vendor->world->adapters.forget(vendor->vm, &leg->adapter);
+    while (leg->exchanges != NULL) {
+        http->cancel(http->self, vendor->self, leg->exchanges->transfer);
+        vendor_forget_exchange(vendor, leg->exchanges);
+    }
+    rt_wheel_remove(&vendor->wheel, &leg->sleep.entry);
+    rt_wheel_remove(&vendor->wheel, &leg->patience.entry);
+    rt_table_remove(&vendor->legs, &leg->link);
+    rt_buffer_release(leg->inputs);
+    vito_hold_release(leg->hold);
+    rt_pool_give(leg, sizeof(*leg));
+}
+
+void
+vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stopped stopped)
+{
+    struct rt_message *message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
+    if (message == NULL) {
+        rt_fail(vendor->self, "no_memory"); /* the legs are closed one by one as we restart */
+        return;
+    }
+    struct vendor_closed closed = {
+        .leg = leg->number,
+        .tokens = leg->tokens,
+        .media_ms = leg->media_ms,
+        .error = leg->error,
+        .stopped = stopped,
+        .opened = leg->opened,
+        .reached = vito_hold_is_touched(leg->hold),
+        .status = leg->status,
+        .retry_after_s = leg->retry_after_s,
+    };
+    *(struct vendor_closed *)rt_message_payload(message) = closed;
+    struct rt_address heir = leg->heir;
+    /* Data lane: behind the output that was sent before. */
+    if (rt_send(vendor->self, leg->owner, message) != RT_OK &&
+        (message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed))) != NULL) {
+        *(struct vendor_closed *)rt_message_payload(message) = closed;
+        rt_send_control(vendor->self, heir, message);
+    }
+    free_leg(vendor, leg);
+}
+
+void
+vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapter_verb verb)
+{
+    const char *config = (const char *)leg->inputs->bytes;
+    const char *limits = config + strlen(config) + 1;
+    struct adapter_input input = {
+        .config = config,
+        .limits = limits,
+        .drive = limits + strlen(limits) + 1,
+        .reason = leg->reason,
+    };
+    leg->verb = verb;
+    leg->verb_runs = true;
+    leg->waits_for_cover = leg->waits_for_room = false;
+    rt_wheel_remove(&vendor->wheel, &leg->sleep.entry);
+    if (verb == ADAPTER_DRIVE)
+        rt_wheel_remove(&vendor->wheel, &leg->patience.entry);
+    else
+        vendor_wake_after(vendor, &leg->patience,
+                          verb == ADAPTER_INITIALIZE ? INITIALIZE_MAX_MS : TERMINATE_MAX_MS);
+    vendor->world->adapters.begin(vendor->vm, &leg->adapter, leg->provider, verb, &input);
+}
+
+void
+vendor_resume(struct vendor *vendor, struct vendor_leg *leg, const struct adapter_event *event)
+{
+    if (leg->verb_runs)
+        vendor->world->adapters.resume(vendor->vm, &leg->adapter, event);
+}
+
+void
+vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg, enum adapter_event_kind kind)
+{
+    vendor_resume(vendor, leg, &(struct adapter_event){.kind = kind});
+}
+
+/* Cuts what is driven. A create is never cut in the middle: what it makes could not be ended. */
+void
+vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stop_reason reason)
+{
+    if (vendor_want_stop(leg, reason) && leg->verb == ADAPTER_DRIVE)
+        vendor_resume_with(vendor, leg, ADAPTER_EVENT_CUT);
+}
+
+static void
+initialized(struct vendor *vendor, struct vendor_leg *leg, const struct adapter_result *result)
+{
+    if (result->error != ADAPTER_ERROR_NONE) {
+        vendor_close_leg(vendor, leg, ADAPTER_STOPPED);
+        return;
+    }
+    leg->opened = true;
+    struct rt_message *message = vendor_event_message(leg, VENDOR_OPENED);
+    if (message != NULL && result->join != NULL && result->join[0] != '\0')
+        message->buffer = rt_buffer_copy(result->join, strlen(result->join) + 1);
+    if (message != NULL && message->buffer != NULL)
+        message->buffer->size_bytes--; /* NUL-terminated, but not counted */
+    vendor_tell_owner(vendor, leg, message);
+    if (leg->stop_wanted) {
+        leg->error = ADAPTER_ERROR_CUT;
+        vendor_begin_verb(vendor, leg, ADAPTER_TERMINATE);
+    } else {
+        vendor_begin_verb(vendor, leg, ADAPTER_DRIVE);
+    }
+}
+
+void
+vendor_on_finished(void *host, struct adapter_leg *adapter, const struct adapter_result *result)
+{
+    struct vendor *vendor = host;
+    struct vendor_leg *leg = vendor_leg_of(adapter);
+    leg->verb_runs = false;
+    if (result->verb != ADAPTER_TERMINATE) {
+        leg->error = result->error;
+        leg->status = result->status;
+        leg->retry_after_s = result->retry_after_s;
+    }
+    if (result->error != ADAPTER_ERROR_NONE && result->error != ADAPTER_ERROR_CUT)
+        rt_log(RT_LOG_WARN, "vendor.failed", RT_STR("provider", leg->provider),
+               RT_STR("leg", vito_hold_leg_id(leg->hold)),
+               RT_STR("error", adapter_error_name(result->error)), RT_I64("status", result->status),
+               RT_STR("detail", result->detail));
+    switch (result->verb) {
+    case ADAPTER_INITIALIZE:
+        initialized(vendor, leg, result);
+        break;
+    case ADAPTER_DRIVE:
+        vendor_begin_verb(vendor, leg, ADAPTER_TERMINATE);
+        break;
+    case ADAPTER_TERMINATE:
+        vendor_close_leg(vendor, leg,
+                         result->error == ADAPTER_ERROR_NONE ? result->stopped
+                                                             : ADAPTER_STOP_IMPOSSIBLE);
+        break;
+    }
+}

@@ -1,0 +1,93 @@
+/*
+ * actors/vendor_state.h - a vendor actor's private state, shared by the files vendor*.c alone.
+ *
+ *   vendor.c        messages in, alarms; the dispatch
+ *   vendor_leg.c    legs: verb by verb, and what their owners hear of them
+ *   vendor_host.c   what scripts ask for: I/O, sleep, money, output
+ *   vendor_wire.c   the one door to vendors
+ */
+#ifndef ACTORS_VENDOR_STATE_H
+#define ACTORS_VENDOR_STATE_H
+
+#include "actors/messages.h"
+#include "actors/vendor.h"
+#include "runtime/table.h"
+
+struct vendor {
+    const struct world *world;
+    struct rt_actor *self;
+    struct adapter_vm *vm;
+    struct rt_table legs;      /* by number */
+    struct rt_table exchanges; /* by transfer */
+    uint64_t transfer;
+    struct rt_wheel wheel; /* sleeps and patience of all legs, behind one timer */
+    struct rt_timer timer;
+};
+
+/* One HTTP transfer of a leg. */
+struct vendor_exchange {
+    struct rt_table_link link;
+    uint64_t transfer;
+    struct vendor_leg *leg;
+    struct vendor_exchange *next; /* of the same leg */
+};
+
+/* A deadline of a leg, in the vendor's wheel. */
+struct vendor_alarm {
+    struct rt_wheel_entry entry;
+    struct vendor_leg *leg;
+    bool is_patience; /* with a verb; otherwise the script sleeps, or is to be cut */
+};
+
+struct vendor_leg {
+    struct adapter_leg adapter; /* what the VM hands back */
+    struct rt_table_link link;
+    uint64_t number;
+    struct rt_address owner, heir;
+    struct vito_hold *hold;
+    char provider[VITO_PROVIDER_BYTES];
+    struct rt_buffer *inputs;
+    enum adapter_verb verb; /* under way */
+    bool verb_runs;
+    bool stop_wanted;
+    enum adapter_stop_reason reason;
+    bool opened;
+    int64_t tokens, media_ms;
+    int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
+    bool waits_for_cover, waits_for_room;
+    uint32_t unacked_bytes;
+    uint64_t reported_ns;
+    struct vendor_exchange *exchanges;
+    struct vendor_alarm sleep, patience;
+    enum adapter_error error; /* of initialize or drive */
+    int status;
+    int64_t retry_after_s;
+};
+
+/* vendor_leg.c */
+struct vendor_leg *vendor_find_leg(const struct vendor *vendor, uint64_t number);
+struct vendor_exchange *vendor_find_exchange(const struct vendor *vendor, uint64_t transfer);
+void vendor_wake_after(struct vendor *vendor, struct vendor_alarm *alarm, uint32_t ms);
+void vendor_set_timer(struct vendor *vendor);
+struct rt_message *vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind);
+bool vendor_want_stop(struct vendor_leg *leg, enum adapter_stop_reason reason);
+void vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message);
+void vendor_report_use(struct vendor *vendor, struct vendor_leg *leg);
+void vendor_forget_exchange(struct vendor *vendor, struct vendor_exchange *exchange);
+void vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stopped stopped);
+void vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapter_verb verb);
+void vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg,
+                        enum adapter_event_kind kind);
+void vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg,
+                     enum adapter_stop_reason reason);
+struct vendor_leg *vendor_leg_of(struct adapter_leg *adapter);
+void vendor_on_finished(void *host, struct adapter_leg *adapter,
+                        const struct adapter_result *result);
+void vendor_resume(struct vendor *vendor, struct vendor_leg *leg,
+                   const struct adapter_event *event);
+
+/* vendor_host.c: what the VM is given; `self` is filled in by vendor.c. */
+extern const struct adapter_host vendor_host;
+bool vendor_is_covered(const struct vendor_leg *leg);
+
+#endif

@@ -1,0 +1,352 @@
+#include "actors/wire.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <msgpack.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/assert.h"
+#include "vito/money.h"
+#include "vito/period.h"
+#include "vito/policy_config.h"
+
+enum {
+    ROOM_FIRST_BYTES = 4096,
+    ROOM_KEPT_BYTES = 256 * 1024, /* a larger buffer is not kept for the next document */
+    MAP16 = 0xde,
+    ARRAY16 = 0xdc,
+};
+
+static _Thread_local struct wire_writer thread_writer;
+
+struct wire_writer *
+wire_begin(enum wire_format format)
+{
+    struct wire_writer *writer = &thread_writer;
+    if (writer->room_bytes > ROOM_KEPT_BYTES) {
+        free(writer->bytes);
+        writer->bytes = NULL;
+        writer->room_bytes = 0;
+    }
+    writer->format = format;
+    writer->size_bytes = 0;
+    writer->depth = 0;
+    writer->failed = false;
+    return writer;
+}
+
+static uint8_t *
+reserve(struct wire_writer *writer, size_t size_bytes)
+{
+    if (writer->failed)
+        return NULL;
+    size_t needed = writer->size_bytes + size_bytes;
+    if (needed > writer->room_bytes) {
+        size_t room = writer->room_bytes == 0 ? ROOM_FIRST_BYTES : writer->room_bytes;
+        while (room < needed)
+            room *= 2;
+        uint8_t *bytes = realloc(writer->bytes, room);
+        if (bytes == NULL) {
+            writer->failed = true;
+            return NULL;
+        }
+        writer->bytes = bytes;
+        writer->room_bytes = room;
+    }
+    return writer->bytes + writer->size_bytes;
+}
+
+static void
+put(struct wire_writer *writer, const void *bytes, size_t size_bytes)
+{
+    uint8_t *at = reserve(writer, size_bytes);
+    if (at == NULL || size_bytes == 0)
+        return;
+    memcpy(at, bytes, size_bytes);
+    writer->size_bytes += size_bytes;
+}
+
+static void
+put_byte(struct wire_writer *writer, uint8_t byte)
+{
+    put(writer, &byte, 1);
+}
+
+static void
+json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
+{
+    put_byte(writer, '"');
+    size_t plain = 0;
+    for (size_t i = 0; i < size_bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        put(writer, text + plain, i - plain);
+        plain = i + 1;
+        char escape[8];
+        int length = c == '"' || c == '\\' ? snprintf(escape, sizeof(escape), "\\%c", c)
+                     : c == '\n'           ? snprintf(escape, sizeof(escape), "\\n")
+                                           : snprintf(escape, sizeof(escape), "\\u%04x", c);
+        put(writer, escape, (size_t)length);
+    }
+    put(writer, text + plain, size_bytes - plain);
+    put_byte(writer, '"');
+}
+
+static void
+json_base64(struct wire_writer *writer, const void *bytes, size_t size_bytes)
+{
+    size_t room = sodium_base64_encoded_len(size_bytes, sodium_base64_VARIANT_ORIGINAL);
+    put_byte(writer, '"');
+    char *at = (char *)reserve(writer, room);
+    if (at == NULL)
+        return;
+    sodium_bin2base64(at, room, bytes, size_bytes, sodium_base64_VARIANT_ORIGINAL);
+    writer->size_bytes += room - 1; /* without its NUL */
+    put_byte(writer, '"');
+}
+
+static int
+append(void *context, const char *bytes, size_t size_bytes)
+{
+    struct wire_writer *writer = context;
+    put(writer, bytes, size_bytes);
+    return writer->failed ? -1 : 0;
+}
+
+static msgpack_packer
+packer_of(struct wire_writer *writer)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, writer, append);
+    return packer;
+}
+
+static void
+pack_string(struct wire_writer *writer, const char *text, size_t size_bytes)
+{
+    msgpack_packer packer = packer_of(writer);
+    msgpack_pack_str_with_body(&packer, text, size_bytes);
+}
+
+/* A header whose count is filled in when the container is closed. */
+static void
+pack_open(struct wire_writer *writer, bool is_map)
+{
+    const uint8_t header[3] = {is_map ? MAP16 : ARRAY16};
+    put(writer, header, sizeof(header));
+}
+
+static void
+pack_close(struct wire_writer *writer, size_t header_at, uint16_t count)
+{
+    if (writer->failed)
+        return;
+    writer->bytes[header_at + 1] = (uint8_t)(count >> 8);
+    writer->bytes[header_at + 2] = (uint8_t)count;
+}
+
+/* What comes before a value: a comma, a key, and in MessagePack the count of its container. */
+static void
+begin_value(struct wire_writer *writer, const char *key)
+{
+    if (writer->depth == 0)
+        return;
+    unsigned top = writer->depth - 1;
+    RT_ASSERT(writer->open[top].is_map == (key != NULL));
+    uint16_t before = writer->open[top].count++;
+    if (writer->format == WIRE_MSGPACK) {
+        if (key != NULL)
+            pack_string(writer, key, strlen(key));
+        return;
+    }
+    if (before > 0)
+        put_byte(writer, ',');
+    if (key != NULL) {
+        json_string(writer, key, strlen(key));
+        put_byte(writer, ':');
+    }
+}
+
+static void
+open_container(struct wire_writer *writer, const char *key, bool is_map)
+{
+    RT_ASSERT(writer->depth < WIRE_DEPTH_MAX);
+    begin_value(writer, key);
+    unsigned top = writer->depth++;
+    writer->open[top].header_at = writer->size_bytes;
+    writer->open[top].count = 0;
+    writer->open[top].is_map = is_map;
+    if (writer->format == WIRE_MSGPACK)
+        pack_open(writer, is_map);
+    else
+        put_byte(writer, is_map ? '{' : '[');
+}
+
+void
+wire_open_map(struct wire_writer *writer, const char *key)
+{
+    open_container(writer, key, true);
+}
+
+void
+wire_open_array(struct wire_writer *writer, const char *key)
+{
+    open_container(writer, key, false);
+}
+
+void
+wire_close(struct wire_writer *writer)
+{
+    RT_ASSERT(writer->depth > 0);
+    unsigned top = --writer->depth;
+    if (writer->format == WIRE_JSON)
+        put_byte(writer, writer->open[top].is_map ? '}' : ']');
+    else
+        pack_close(writer, writer->open[top].header_at, writer->open[top].count);
+}
+
+void
+wire_text_bytes(struct wire_writer *writer, const char *key, const char *text, size_t size_bytes)
+{
+    begin_value(writer, key);
+    if (writer->format == WIRE_JSON)
+        json_string(writer, text, size_bytes);
+    else
+        pack_string(writer, text, size_bytes);
+}
+
+void
+wire_text(struct wire_writer *writer, const char *key, const char *text)
+{
+    wire_text_bytes(writer, key, text, strlen(text));
+}
+
+void
+wire_int(struct wire_writer *writer, const char *key, int64_t value)
+{
+    begin_value(writer, key);
+    if (writer->format == WIRE_MSGPACK) {
+        msgpack_packer packer = packer_of(writer);
+        msgpack_pack_int64(&packer, value);
+        return;
+    }
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%" PRId64, value);
+    put(writer, digits, (size_t)length);
+}
+
+void
+wire_bool(struct wire_writer *writer, const char *key, bool value)
+{
+    begin_value(writer, key);
+    msgpack_packer packer = packer_of(writer);
+    if (writer->format == WIRE_JSON)
+        put(writer, value ? "true" : "false", value ? 4 : 5);
+    else if (value)
+        msgpack_pack_true(&packer);
+    else
+        msgpack_pack_false(&packer);
+}
+
+void
+wire_null(struct wire_writer *writer, const char *key)
+{
+    begin_value(writer, key);
+    msgpack_packer packer = packer_of(writer);
+    if (writer->format == WIRE_JSON)
+        put(writer, "null", 4);
+    else
+        msgpack_pack_nil(&packer);
+}
+
+void
+wire_usd(struct wire_writer *writer, const char *key, int64_t nusd)
+{
+    char text[VITO_USD_TEXT_BYTES];
+    if (nusd == VITO_UNLIMITED)
+        wire_null(writer, key);
+    else
+        wire_text(writer, key, vito_money_format(nusd, text));
+}
+
+void
+wire_time(struct wire_writer *writer, const char *key, int64_t wall_ms)
+{
+    char text[VITO_TIME_TEXT_BYTES];
+    wire_text(writer, key, vito_time_format(wall_ms, text));
+}
+
+void
+wire_binary(struct wire_writer *writer, const char *key, const void *bytes, size_t size_bytes)
+{
+    begin_value(writer, key);
+    msgpack_packer packer = packer_of(writer);
+    if (writer->format == WIRE_JSON)
+        json_base64(writer, bytes, size_bytes);
+    else
+        msgpack_pack_bin_with_body(&packer, bytes, size_bytes);
+}
+
+static void
+pack_number(struct wire_writer *writer, const char *key, double value)
+{
+    if (value == (double)(int64_t)value) {
+        wire_int(writer, key, (int64_t)value);
+        return;
+    }
+    begin_value(writer, key);
+    msgpack_packer packer = packer_of(writer);
+    msgpack_pack_double(&packer, value);
+}
+
+static void
+pack_item(struct wire_writer *writer, const char *key, const cJSON *item)
+{
+    if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
+        if (writer->depth == WIRE_DEPTH_MAX) {
+            wire_null(writer, key);
+            return;
+        }
+        open_container(writer, key, cJSON_IsObject(item));
+        for (const cJSON *child = item->child; child != NULL; child = child->next)
+            pack_item(writer, cJSON_IsObject(item) ? child->string : NULL, child);
+        wire_close(writer);
+    } else if (cJSON_IsString(item)) {
+        wire_text(writer, key, item->valuestring);
+    } else if (cJSON_IsBool(item)) {
+        wire_bool(writer, key, cJSON_IsTrue(item));
+    } else if (cJSON_IsNumber(item)) {
+        pack_number(writer, key, item->valuedouble);
+    } else {
+        wire_null(writer, key);
+    }
+}
+
+void
+wire_json(struct wire_writer *writer, const char *key, const char *json, size_t size_bytes)
+{
+    cJSON *document = cJSON_ParseWithLength(json, size_bytes);
+    if (document == NULL) {
+        wire_null(writer, key);
+    } else if (writer->format == WIRE_MSGPACK) {
+        pack_item(writer, key, document);
+    } else {
+        begin_value(writer, key);
+        put(writer, json, size_bytes);
+    }
+    cJSON_Delete(document);
+}
+
+enum rt_status
+wire_end(struct wire_writer *writer, struct wire_bytes *bytes_out)
+{
+    RT_ASSERT(writer->depth == 0);
+    if (writer->failed)
+        return RT_NO_MEMORY;
+    *bytes_out = (struct wire_bytes){writer->bytes, writer->size_bytes};
+    return RT_OK;
+}

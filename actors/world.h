@@ -1,0 +1,67 @@
+/*
+ * actors/world.h - everything outside that the twin's actors can reach, in one table.
+ *
+ * The gateway fills it with the real ones, the simulator with its own; actors know no others.
+ * Constant once the first actor runs.
+ */
+#ifndef ACTORS_WORLD_H
+#define ACTORS_WORLD_H
+
+#include "actors/adapter.h"
+#include "actors/policy.h"
+#include "net/http_port.h"
+#include "runtime/system.h"
+#include "vito/identity.h"
+#include "vito/secrets.h"
+#include "vito/store.h"
+
+struct world_vendor_base {
+    char provider[ADAPTER_NAME_BYTES];
+    char url[ADAPTER_URL_BYTES];
+};
+
+enum { WORLD_VENDOR_BASES_MAX = 16 };
+
+struct world {
+    struct rt_system *system;
+    struct vito_store store;
+    struct vito_secrets *secrets;
+    struct vito_keyring *keyring;
+    struct vito_digest admin_token; /* digest of the operator's token */
+    struct net_http_port http;      /* for actors/vendor_wire.c alone */
+    struct policy_port policies;
+    struct adapter_port adapters;
+    struct world_vendor_base vendor_bases[WORLD_VENDOR_BASES_MAX]; /* in place of the sheets' */
+    unsigned vendor_base_count;
+
+    uint32_t sessions_max;    /* per tenant */
+    uint32_t tenant_idle_ms;  /* without sessions, before a tenant is passivated */
+    uint32_t session_idle_ms; /* without a frame from the client */
+
+    /* Called once, from a worker, when REGISTRY_SHUTDOWN is done: every session has ended and
+     * every tenant has left. May be NULL. */
+    void (*drained)(void *context);
+    void *drained_context;
+
+    /* well-known actors, spawned in this order by world_start() */
+    struct rt_address vendors[RT_WORKERS_MAX]; /* one a worker, pinned to it */
+    struct rt_address registry;
+    struct rt_address admin;
+};
+
+/*
+ * Spawns the well-known actors.
+ *
+ *   world      filled in but for their addresses; lives as long as the system
+ *   returns    RT_OK | what rt_spawn() returned
+ *   threads    one, before rt_system_start()
+ */
+RT_MUST_USE enum rt_status world_start(struct world *world);
+
+/* The base URL of a provider: what was configured, else its sheet's. NULL: unknown provider. */
+const char *world_vendor_base(const struct world *world, const char *provider);
+
+/* Whether a URL's host is this machine: 127.0.0.0/8, ::1 or localhost. */
+bool world_url_is_loopback(const char *url);
+
+#endif
