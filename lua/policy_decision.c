@@ -14,6 +14,12 @@ static const char *const actions[] = {
 
 static const struct tlua_json_bounds facts_bounds = {.items = 64, .depth = 3, .printed = true};
 
+const char *
+tlua_action_name(enum policy_action action)
+{
+    return actions[action];
+}
+
 static enum policy_action
 read_action_raise(lua_State *state, int index)
 {

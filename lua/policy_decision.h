@@ -8,6 +8,9 @@
 
 #include "actors/policy.h"
 
+/* "pass", "throttle", …: what scripts call it. */
+const char *tlua_action_name(enum policy_action action);
+
 enum { TLUA_THROTTLE_MS_MAX = 600000 };
 
 /*

@@ -263,7 +263,7 @@ read_value_raise(lua_State *state, const struct fact *fact, struct policy_questi
         read_time_raise(state, at);
         break;
     case FACT_MEMORY:
-        break; /* a buffer of the caller's */
+        luaL_error(state, "memory is not set among the facts");
     }
 }
 

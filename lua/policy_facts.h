@@ -21,8 +21,7 @@ void tlua_facts_push_raise(lua_State *state, enum tlua_facts facts);
 
 /*
  * Sets what the table at `index` names in the question: for cases of tests. Texts stay the
- * state's; tenant.memory and settings are not for this function. Raises on names that are no
- * facts and on values of another type.
+ * state's. Raises on names that are no facts, on values of another type, and on memory.
  */
 void tlua_facts_read_raise(lua_State *state, int index, enum tlua_facts facts,
                            struct policy_question *question);

@@ -37,6 +37,21 @@ tlua_policy_name_is_valid(const char *name)
     return size_bytes > 0 && size_bytes < NAME_BYTES && name[size_bytes] == '\0';
 }
 
+bool
+tlua_policy_path_split(const char *path, char *directory_out, char *name_out)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
+    size_t base_bytes = strlen(base);
+    if (strlen(path) >= TLUA_PATH_BYTES || base_bytes < 4 ||
+        strcmp(base + base_bytes - 4, ".lua") != 0)
+        return false;
+    snprintf(directory_out, TLUA_PATH_BYTES, "%.*s", slash == NULL ? 1 : (int)(slash - path),
+             slash == NULL ? "." : path);
+    snprintf(name_out, TLUA_PATH_BYTES, "%.*s", (int)(base_bytes - 4), base);
+    return tlua_policy_name_is_valid(name_out);
+}
+
 struct tlua_policy_files *
 tlua_policy_files_create(const char *directory, tlua_policy_proof proof)
 {

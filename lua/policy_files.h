@@ -63,4 +63,7 @@ void tlua_policy_files_poll(struct tlua_policy_files *files);
 /* Whether a text may name a policy: ^[a-z0-9_]{1,40}$. */
 bool tlua_policy_name_is_valid(const char *name);
 
+/* Splits "<directory>/<name>.lua". False when that is not what it is. Both of TLUA_PATH_BYTES. */
+bool tlua_policy_path_split(const char *path, char *directory_out, char *name_out);
+
 #endif

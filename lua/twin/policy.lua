@@ -8,28 +8,36 @@ local known_keys = {
   settings = "table", admit = "function", meter = "function",
 }
 
-local function check(module, name)
-  if type(module) ~= "table" then
-    error("the file must return a table", 0)
-  end
+local function check(module, name, problems)
   for key, value in next, module do
     if known_keys[key] == nil then
-      error("unknown key " .. tostring(key), 0)
+      problems[#problems + 1] = "unknown key " .. tostring(key)
     elseif type(value) ~= known_keys[key] then
-      error(key .. ": must be a " .. known_keys[key], 0)
+      problems[#problems + 1] = key .. ": must be a " .. known_keys[key]
     end
   end
   if module.name ~= nil and module.name ~= name then
-    error("name: must be the file's, " .. name, 0)
-  elseif module.admit == nil and module.meter == nil then
-    error("there is neither admit nor meter", 0)
+    problems[#problems + 1] = "name: must be the file's, " .. name
+  end
+  if module.admit == nil and module.meter == nil then
+    problems[#problems + 1] = "there is neither admit nor meter"
   end
 end
 
--- Gives admit and meter, each a function or nil, and a reader of tenants' settings.
+-- Gives admit and meter, each a function or nil, and a reader of tenants' settings; raises every
+-- problem in one line.
 return function(module, name)
-  check(module, name)
-  local rules = settings.compile(module.settings)
+  if type(module) ~= "table" then
+    error("the file must return a table", 0)
+  end
+  local problems = {}
+  check(module, name, problems)
+  local declared = type(module.settings) == "table" and module.settings or {}
+  local rules = settings.compile(declared, problems)
+  if #problems > 0 then
+    table.sort(problems)
+    error(table.concat(problems, "; "), 0)
+  end
   return module.admit, module.meter, function(given)
     return settings.read(rules, given)
   end

@@ -121,8 +121,14 @@ local function read_value(rule, value)
   return read
 end
 
+-- What follows reads declarations; what is wrong with one goes on the list of problems.
+
+local function complain(problems, where, problem)
+  problems[#problems + 1] = "settings." .. where .. ": " .. problem
+end
+
 -- A bound as it is compared; for texts and lists a length, for amounts also money.usd(…).
-local function read_bound(rule, name, value)
+local function read_bound(rule, name, value, problems)
   if value == nil then
     return nil
   end
@@ -130,16 +136,17 @@ local function read_bound(rule, name, value)
   if kind == "string" or kind == "list" or (kind == "money" and type(value) == "number") then
     kind = "integer"
   elseif kind == "boolean" or kind == "enum" then
-    error("settings." .. rule.name .. "." .. name .. ": a " .. kind .. " has no bounds", 0)
+    complain(problems, rule.name .. "." .. name, "a " .. kind .. " has no bounds")
+    return nil
   end
   local read, problem = readers[kind](value)
   if read == nil then
-    error("settings." .. rule.name .. "." .. name .. ": " .. problem, 0)
+    complain(problems, rule.name .. "." .. name, problem)
   end
   return read
 end
 
-local function read_default(rule, value)
+local function read_default(rule, value, problems)
   if value == nil then
     return nil
   end
@@ -148,55 +155,57 @@ local function read_default(rule, value)
   end
   local read, problem = read_value(rule, value)
   if read == nil then
-    error("settings." .. rule.name .. ".default: " .. problem, 0)
+    complain(problems, rule.name .. ".default", problem)
   end
   return read
 end
 
-local function check_values(name, values)
+local function is_list_of_texts(values)
   local is_list = type(values) == "table" and #values > 0
   for _, value in ipairs(is_list and values or {}) do
     is_list = is_list and type(value) == "string"
   end
-  if not is_list then
-    error("settings." .. name .. ".values: must be a list of texts", 0)
+  return is_list
+end
+
+local function check_keys(name, declared, problems)
+  for key in next, declared do
+    if not known_keys[key] then
+      complain(problems, name, "unknown key " .. tostring(key))
+    end
   end
 end
 
-local function compile_rule(name, declared)
+-- A rule, or nil when the declaration is too broken for one.
+local function compile_rule(name, declared, problems)
   if type(name) ~= "string" or type(declared) ~= "table" then
-    error("settings: must be a table of names and tables", 0)
+    complain(problems, tostring(name), "must be a name and a table")
+    return nil
   end
-  for key in pairs(declared) do
-    if not known_keys[key] then
-      error("settings." .. name .. ": unknown key " .. tostring(key), 0)
-    end
-  end
+  check_keys(name, declared, problems)
   if readers[declared.type] == nil then
-    error("settings." .. name .. ".type: must be one of boolean, enum, integer, list, minutes, " ..
-      "money, number, string", 0)
-  end
-  if declared.type == "enum" then
-    check_values(name, declared.values)
+    complain(problems, name .. ".type",
+      "must be boolean, enum, integer, list, minutes, money, number or string")
+    return nil
+  elseif declared.type == "enum" and not is_list_of_texts(declared.values) then
+    complain(problems, name .. ".values", "must be a list of texts")
+    return nil
   end
   local rule = { name = name, type = declared.type, values = declared.values,
     required = declared.required == true }
-  rule.min = read_bound(rule, "min", declared.min)
-  rule.max = read_bound(rule, "max", declared.max)
-  rule.default = read_default(rule, declared.default)
+  rule.min = read_bound(rule, "min", declared.min, problems)
+  rule.max = read_bound(rule, "max", declared.max, problems)
+  rule.default = read_default(rule, declared.default, problems)
   return rule
 end
 
 local settings = {}
 
--- The rules of a declaration, by name. Raises what is wrong with it.
-function settings.compile(declared)
+-- The rules of a declaration, by name. Adds to the list what is wrong with it.
+function settings.compile(declared, problems)
   local rules = {}
-  if declared ~= nil and type(declared) ~= "table" then
-    error("settings: must be a table", 0)
-  end
-  for name, rule in next, declared or {} do
-    rules[name] = compile_rule(name, rule)
+  for name, rule in next, declared do
+    rules[name] = compile_rule(name, rule, problems)
   end
   return rules
 end
