@@ -1,4 +1,4 @@
-foreach(unit account id identity money period policy_config secrets time_text zone)
+foreach(unit account id identity money period policy_config rate_limit secrets time_text zone)
   twin_test(vito ${unit})
 endforeach()
 if(TARGET test_policy_config)

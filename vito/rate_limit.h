@@ -3,13 +3,14 @@
  *
  * `burst` requests may be in the bucket at once; it leaks `per_second`. What finds the bucket
  * full waits in a bounded queue, first come first served, but in turns between end users; what
- * finds the queue full, or could not be served within max_wait, is refused with a slot: a time
- * at which room is kept for that subject. Slots are distinct, so a thousand refused callers do
- * not come back in the same instant.
+ * finds the queue full, or could not be served within max_wait, is refused with a slot: a second
+ * at which room is kept for that subject. Only so many get the same second, so a thousand refused
+ * callers do not come back in the same instant; and at most a third of the bucket and half of the
+ * rate is promised in this way, so that those who never come back keep nobody else out.
  *
  *      arrive ──► room? ──yes──► ADMIT
  *                  │no
- *                  ├──► queue has room, wait short enough ──► WAIT … rate_limit_next() ──► ADMIT
+ *                  ├──► queue has room, wait short enough ──► WAIT … bucket_next() ──► ADMIT
  *                  └──► REFUSE, with retry_after_s: come back then and there is room
  *
  * A plain data structure: no clock, no timers, no I/O. Times are monotonic ns.
@@ -31,16 +32,22 @@ enum vito_bucket_verdict { VITO_BUCKET_ADMIT, VITO_BUCKET_WAIT, VITO_BUCKET_REFU
 
 struct vito_bucket_answer {
     enum vito_bucket_verdict verdict;
-    uint32_t position;      /* WAIT: 1 is next */
+    uint32_t position;      /* WAIT: 1 is next; at most that far back */
     uint64_t eta_ns;        /* WAIT: about when it will be served, from now */
-    uint32_t retry_after_s; /* REFUSE: at least 1 */
+    uint32_t retry_after_s; /* REFUSE: at least 1; above VITO_BUCKET_HORIZON_S nothing is kept */
     bool queue_full;        /* REFUSE: because of the queue's length rather than the wait */
     uint32_t remaining;     /* how many more would be admitted now */
+};
+
+enum {
+    VITO_BUCKET_HORIZON_S = 120,    /* how far ahead room is promised */
+    VITO_BUCKET_PROMISES_MAX = 4096 /* to so many subjects at once */
 };
 
 /* A waiter; embed it in what waits, zeroed. */
 struct vito_bucket_waiter {
     struct vito_bucket_waiter *next, *previous; /* of the same subject */
+    struct vito_bucket_waiter *newer, *older;   /* of all */
     struct vito_bucket_subject *subject;        /* NULL when it does not wait */
     uint64_t deadline_ns;
 };
@@ -51,12 +58,14 @@ struct vito_bucket *vito_bucket_create(const struct vito_rate *rate, uint64_t no
 /* The waiters are forgotten, not told. */
 void vito_bucket_destroy(struct vito_bucket *bucket);
 
-/* New figures; the level and the waiters stay. */
+/* New figures; the level, the waiters and the slots stay. A slot promised at a higher rate may
+ * find no room; then it is refused with another one. */
 void vito_bucket_configure(struct vito_bucket *bucket, const struct vito_rate *rate,
                            uint64_t now_ns);
 
 /*
- * One request arrives.
+ * One request arrives. A subject that was refused and comes when it was told to, or within a
+ * second after, is admitted before all others: once, however often it was refused meanwhile.
  *
  *   subject   whose turn it is: an end user, or a key; hashed by the caller
  *   waiter    linked in when the verdict is WAIT; must then stay in place until it is returned

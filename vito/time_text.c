@@ -21,11 +21,12 @@ vito_time_format(int64_t wall_ms, char text_out[VITO_TIME_TEXT_BYTES])
     if (wall_ms > TIME_MAX_MS)
         wall_ms = TIME_MAX_MS;
     int64_t day = vito_floor_div(wall_ms, (int64_t)VITO_DAY_S * 1000);
-    int of_day_ms = (int)vito_floor_mod(wall_ms, (int64_t)VITO_DAY_S * 1000);
+    unsigned ms = (unsigned)vito_floor_mod(wall_ms, (int64_t)VITO_DAY_S * 1000);
     struct vito_date date = vito_date_of(day);
-    snprintf(text_out, VITO_TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)date.year,
-             date.month, date.day, of_day_ms / 3600000, of_day_ms / 60000 % 60,
-             of_day_ms / 1000 % 60, of_day_ms % 1000);
+    /* The remainders tell the compiler what we know: that all of it fits. */
+    snprintf(text_out, VITO_TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)date.year % 10000, (unsigned)date.month % 100, (unsigned)date.day % 100,
+             ms / 3600000 % 24, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
     return text_out;
 }
 
