@@ -68,12 +68,14 @@ add_watch(struct net_http_pool *pool, curl_socket_t fd)
     ev_io_init(&watch->io, on_ready, fd, 0);
     watch->io.data = watch;
     curl_multi_assign(pool->multi, fd, watch);
+    net_http_sockets_note(&pool->sockets, fd);
     return watch;
 }
 
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
 {
+    (void)easy;
     struct net_http_pool *pool = context;
     struct watch *watch = assigned;
     if (what == CURL_POLL_REMOVE) {
@@ -86,8 +88,6 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
         watch = add_watch(pool, fd);
     if (watch == NULL)
         return -1;
-    if (transfer_of(easy) != NULL) /* else one of libcurl's own, for farewells */
-        net_http_transfer_uses(transfer_of(easy), fd);
     int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
     ev_io_stop(pool->loop, &watch->io);
     ev_io_set(&watch->io, fd, events);
@@ -155,6 +155,7 @@ net_http_pool_destroy(struct net_http_pool *pool)
         net_http_transfer_cancel(net_http_transfer_at(link));
     rt_table_deinit(&pool->transfers);
     curl_multi_cleanup(pool->multi);
+    net_http_sockets_deinit(&pool->sockets);
     net_timers_destroy(pool->timers);
     free(pool);
 }

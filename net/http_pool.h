@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "net/http_port.h"
+#include "net/http_sockets.h"
 #include "net/timers.h"
 #include "runtime/table.h"
 
@@ -22,6 +23,7 @@ struct net_http_pool {
     CURLM *multi;
     struct net_timer multi_timer; /* the one deadline libcurl asks for */
     struct rt_table transfers;    /* by owner and name */
+    struct net_http_sockets sockets;
 };
 
 /* NULL when out of memory or file descriptors. */

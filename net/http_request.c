@@ -160,6 +160,7 @@ set_options(struct net_http_transfer *transfer, const struct net_http_request *r
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    net_http_sockets_watch(&transfer->pool->sockets, easy);
     set_method(transfer, request->method);
 }
 

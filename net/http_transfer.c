@@ -1,6 +1,5 @@
 #include "net/http_transfer.h"
 
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -177,35 +176,6 @@ net_http_transfer_consume(struct net_http_transfer *transfer, uint32_t bytes)
 }
 
 void
-net_http_transfer_uses(struct net_http_transfer *transfer, curl_socket_t fd)
-{
-    transfer->fd = fd;
-}
-
-static unsigned
-port_of(const struct sockaddr_storage *name)
-{
-    if (name->ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)name)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)name)->sin_port);
-}
-
-/* Whether `fd` is still the connection of this transfer: libcurl may have closed it and begun
- * another, and the number may be somebody else's by now. CURLINFO_ACTIVESOCKET, which is meant
- * for this, knows no socket before the transfer is over. */
-static bool
-owns_socket(const struct net_http_transfer *transfer)
-{
-    long local_port = 0;
-    struct sockaddr_storage name;
-    socklen_t name_bytes = sizeof(name);
-    curl_easy_getinfo(transfer->easy, CURLINFO_LOCAL_PORT, &local_port);
-    return transfer->fd != CURL_SOCKET_BAD && local_port > 0 &&
-           getsockname(transfer->fd, (struct sockaddr *)&name, &name_bytes) == 0 &&
-           port_of(&name) == (unsigned)local_port;
-}
-
-void
 net_http_transfer_stop(struct net_http_transfer *transfer)
 {
     if (transfer->is_stopped)
@@ -215,12 +185,13 @@ net_http_transfer_stop(struct net_http_transfer *transfer)
         finish(transfer, NET_HTTP_STOPPED); /* nobody was asked for anything */
         return;
     }
-    if (!owns_socket(transfer)) {
+    curl_socket_t fd = net_http_sockets_find(&transfer->pool->sockets, transfer->easy);
+    if (fd == CURL_SOCKET_BAD) {
         finish(transfer, NET_HTTP_CUT);
         return;
     }
     curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-    shutdown(transfer->fd, SHUT_WR);
+    shutdown(fd, SHUT_WR);
     net_timers_set(transfer->pool->timers, &transfer->patience, STOP_MS * RT_NS_PER_MS);
 }
 
@@ -264,7 +235,6 @@ net_http_transfer_start(struct net_http_pool *pool, struct rt_address owner, uin
         .pool = pool,
         .owner = owner,
         .name = name,
-        .fd = CURL_SOCKET_BAD,
         .silence = {.fire = on_silence},
         .patience = {.fire = on_impatience},
         .idle_timeout_ns = request->idle_timeout_ms * RT_NS_PER_MS,

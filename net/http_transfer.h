@@ -17,7 +17,6 @@ struct net_http_transfer {
     uint64_t name;
 
     CURL *easy;
-    curl_socket_t fd; /* that libcurl watched last for it */
     struct curl_slist *headers;
     uint8_t *body;
     size_t body_bytes, body_sent;
@@ -48,9 +47,6 @@ enum rt_status net_http_transfer_start(struct net_http_pool *pool, struct rt_add
 void net_http_transfer_consume(struct net_http_transfer *transfer, uint32_t bytes);
 void net_http_transfer_stop(struct net_http_transfer *transfer);
 void net_http_transfer_cancel(struct net_http_transfer *transfer);
-
-/* libcurl watches this socket for it now. */
-void net_http_transfer_uses(struct net_http_transfer *transfer, curl_socket_t fd);
 
 /* libcurl is done with it. */
 void net_http_transfer_done(struct net_http_transfer *transfer, CURLcode code);

@@ -1,9 +1,11 @@
 /* What the HTTP client promises: the messages of its port in their order, everything the vendor
  * sent before a stop, no more than the window, an honest word on how it ended, and never a second
  * request where one was asked for. */
+#include <openssl/ssl.h>
 #include <pthread.h>
 
 #include "net/http_client.h"
+#include "tests/unit/net/certificate.h"
 #include "tests/unit/net/edge.h"
 
 /* -- the owner: an actor that does what it is told and notes what it gets ------------------- */
@@ -662,6 +664,34 @@ Test(http_client, a_head_without_end_is_refused)
 {
     start(1, request_to(rogue_start(send_endless_head), "GET", "/"));
     cr_assert_str_eq(words_at_end(1), "1: refused; ");
+}
+
+static void
+answer_over_tls(int fd)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_use_certificate_file(context, certificate_file, SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(context, certificate_key_file, SSL_FILETYPE_PEM);
+    SSL *ssl = SSL_new(context);
+    SSL_set_fd(ssl, fd);
+    char byte;
+    if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0)
+        atomic_fetch_add(&rogue_requests, 1);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+}
+
+Test(http_client, a_certificate_nobody_vouches_for_gets_no_request)
+{
+    certificate_make();
+    char url[100];
+    snprintf(url, sizeof(url), "https://127.0.0.1:%u/", rogue_start(answer_over_tls));
+    struct net_http_request *request = request_to(1, "GET", "/");
+    request->url = url;
+    start(1, request);
+    cr_assert_str_eq(words_at_end(1), "1: unreached; ");
+    cr_assert_eq(rogue_requests, 0);
+    certificate_remove();
 }
 
 /* An owner whose lane holds four messages, and that looks at none of them for a while. */
