@@ -55,7 +55,7 @@ struct registry {
     const struct world *world;
     bool loaded; /* the keys are here */
     bool unavailable;
-    bool draining;
+    bool draining, drained_told;
     struct rt_timer retry_timer;
     struct rt_table entries, keys, sessions, changes;
     struct registry_entry **slots;

@@ -167,7 +167,10 @@ static void
 tell_drained(struct registry *registry)
 {
     const struct world *world = registry->world;
-    if (registry->draining && registry->entries.count == 0 && world->drained != NULL)
+    if (!registry->draining || registry->drained_told || registry->entries.count > 0)
+        return;
+    registry->drained_told = true;
+    if (world->drained != NULL)
         world->drained(world->drained_context);
 }
 

@@ -1,0 +1,280 @@
+#include "gateway/front.h"
+
+#include <string.h>
+
+#include "actors/messages.h"
+#include "runtime/pool.h"
+
+enum { UNREAD_MAX = 32, UNREAD_RESUME = 8 }; /* messages handed over and not yet worked on */
+
+/* One connection, seen from both sides. Both run on its worker, so it needs no lock; it lives
+ * until both have let go. */
+struct socket {
+    struct net_conn *conn; /* NULL: gone */
+    struct rt_system *system;
+    struct rt_address actor;
+    bool released; /* the actor has ended */
+    bool paused;
+    unsigned unread;
+};
+
+static void
+free_when_alone(struct socket *socket)
+{
+    if (socket->conn == NULL && socket->released)
+        rt_pool_give(socket, sizeof(*socket));
+}
+
+static void
+socket_respond(void *context, const struct net_response *response)
+{
+    struct socket *socket = context;
+    if (socket->conn != NULL)
+        net_conn_respond(socket->conn, response);
+}
+
+static void
+socket_upgrade(void *context, const char *subprotocol)
+{
+    struct socket *socket = context;
+    if (socket->conn != NULL)
+        net_conn_upgrade(socket->conn, subprotocol);
+}
+
+static enum rt_status
+socket_send(void *context, bool is_binary, const void *bytes, size_t size_bytes)
+{
+    struct socket *socket = context;
+    if (socket->conn == NULL)
+        return RT_CLOSED;
+    return net_conn_send(socket->conn, is_binary ? NET_WS_BINARY : NET_WS_TEXT, bytes, size_bytes);
+}
+
+static void
+socket_close(void *context, uint16_t code, const char *reason)
+{
+    struct socket *socket = context;
+    if (socket->conn != NULL)
+        net_conn_close(socket->conn, code, reason);
+}
+
+static size_t
+socket_queued_bytes(void *context)
+{
+    struct socket *socket = context;
+    return socket->conn == NULL ? 0 : net_conn_queued_bytes(socket->conn);
+}
+
+static void
+socket_consumed(void *context)
+{
+    struct socket *socket = context;
+    if (socket->unread > 0)
+        socket->unread--;
+    if (!socket->paused || socket->unread > UNREAD_RESUME || socket->conn == NULL)
+        return;
+    socket->paused = false;
+    net_conn_resume(socket->conn);
+}
+
+static void
+socket_release(void *context)
+{
+    struct socket *socket = context;
+    socket->released = true;
+    if (socket->conn != NULL) {
+        struct net_conn *conn = socket->conn;
+        socket->conn = NULL;
+        net_conn_set_user(conn, NULL);
+        net_conn_close(conn, 1011, "the connection's actor has ended");
+    }
+    free_when_alone(socket);
+}
+
+static const struct connection_socket socket_calls = {
+    .respond = socket_respond,
+    .upgrade = socket_upgrade,
+    .send = socket_send,
+    .close = socket_close,
+    .queued_bytes = socket_queued_bytes,
+    .consumed = socket_consumed,
+    .release = socket_release,
+};
+
+static struct socket *
+open_socket(const struct world *world, struct net_conn *conn)
+{
+    struct socket *socket = rt_pool_take(sizeof(*socket));
+    if (socket == NULL)
+        return NULL;
+    *socket = (struct socket){.conn = conn, .system = world->system};
+    struct connection_args args = {.world = world, .calls = &socket_calls, .socket = socket};
+    struct rt_spawn_options options = {
+        .behaviour = &connection_behaviour,
+        .args = &args,
+        .worker = (int)net_conn_worker(conn),
+    };
+    if (rt_spawn(world->system, &options, &socket->actor) != RT_OK) {
+        rt_pool_give(socket, sizeof(*socket));
+        return NULL;
+    }
+    net_conn_set_user(conn, socket);
+    return socket;
+}
+
+/* Texts for a conn_request, one after the other in one buffer. */
+struct texts {
+    struct rt_buffer *buffer;
+    uint32_t used;
+};
+
+static uint32_t
+add_text(struct texts *texts, const char *text)
+{
+    if (text == NULL || *text == '\0')
+        return 0;
+    uint32_t at = texts->used;
+    size_t size = strlen(text) + 1;
+    memcpy(texts->buffer->bytes + at, text, size);
+    texts->used += (uint32_t)size;
+    return at;
+}
+
+static size_t
+text_bytes(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static struct rt_message *
+request_message(const struct net_request *request)
+{
+    const char *authorization = net_request_header(request, "authorization");
+    const char *content_type = net_request_header(request, "content-type");
+    const char *subprotocols = net_request_header(request, "sec-websocket-protocol");
+    size_t size = 1 + text_bytes(request->method) + text_bytes(request->path) +
+                  text_bytes(request->query) + text_bytes(authorization) +
+                  text_bytes(content_type) + text_bytes(subprotocols) + request->body_bytes;
+    struct rt_message *message = rt_message_create(CONN_REQUEST, sizeof(struct conn_request));
+    struct texts texts = {.buffer = rt_buffer_create(size), .used = 1};
+    if (message == NULL || texts.buffer == NULL) {
+        rt_message_destroy(message);
+        rt_buffer_release(texts.buffer);
+        return NULL;
+    }
+    texts.buffer->bytes[0] = '\0'; /* offset 0 is the empty text */
+    struct conn_request *out = rt_message_payload(message);
+    out->method = add_text(&texts, request->method);
+    out->path = add_text(&texts, request->path);
+    out->query = add_text(&texts, request->query);
+    out->authorization = add_text(&texts, authorization);
+    out->content_type = add_text(&texts, content_type);
+    out->subprotocols = add_text(&texts, subprotocols);
+    out->body = texts.used;
+    out->body_bytes = (uint32_t)request->body_bytes;
+    out->wants_websocket = request->wants_websocket;
+    if (request->body_bytes > 0)
+        memcpy(texts.buffer->bytes + texts.used, request->body, request->body_bytes);
+    message->buffer = texts.buffer;
+    return message;
+}
+
+static void
+refuse_overloaded(struct net_conn *conn)
+{
+    static const char body[] = "{\"type\":\"urn:twin-gateway:problem:overload\","
+                               "\"title\":\"Too busy\",\"status\":503,\"reason\":\"overload\","
+                               "\"retryable\":true}";
+    static const struct net_header headers[] = {{"Content-Type", "application/problem+json"},
+                                                {"Retry-After", "1"}};
+    net_conn_respond(conn, &(struct net_response){.status = 503,
+                                                  .headers = headers,
+                                                  .header_count = 2,
+                                                  .body = body,
+                                                  .body_bytes = sizeof(body) - 1,
+                                                  .close = true});
+}
+
+static void
+on_request(void *context, struct net_conn *conn, const struct net_request *request)
+{
+    const struct world *world = context;
+    struct socket *socket = net_conn_user(conn);
+    if (socket == NULL)
+        socket = open_socket(world, conn);
+    struct rt_message *message = socket == NULL ? NULL : request_message(request);
+    if (message == NULL || rt_post(world->system, socket->actor, message) != RT_OK)
+        refuse_overloaded(conn);
+}
+
+static void
+on_message(void *context, struct net_conn *conn, enum net_ws_type type, const uint8_t *bytes,
+           size_t size_bytes)
+{
+    (void)context;
+    struct socket *socket = net_conn_user(conn);
+    if (socket == NULL)
+        return;
+    struct rt_message *message = rt_message_create(CONN_MESSAGE, sizeof(struct conn_message));
+    if (message != NULL) {
+        ((struct conn_message *)rt_message_payload(message))->is_binary = type == NET_WS_BINARY;
+        message->buffer = rt_buffer_copy(bytes, size_bytes);
+    }
+    if (message == NULL || message->buffer == NULL) {
+        rt_message_destroy(message);
+        net_conn_close(conn, 1013, "overload");
+        return;
+    }
+    if (rt_post(socket->system, socket->actor, message) != RT_OK) {
+        net_conn_close(conn, 1013, "overload");
+        return;
+    }
+    if (++socket->unread >= UNREAD_MAX && !socket->paused) {
+        socket->paused = true;
+        net_conn_pause(conn);
+    }
+}
+
+static void
+post_note(struct socket *socket, enum twin_kind kind, uint16_t flags)
+{
+    struct rt_message *message = rt_message_create(kind, 0);
+    if (message == NULL)
+        return;
+    message->flags = flags;
+    rt_post(socket->system, socket->actor, message);
+}
+
+static void
+on_drained(void *context, struct net_conn *conn)
+{
+    (void)context;
+    struct socket *socket = net_conn_user(conn);
+    if (socket != NULL)
+        post_note(socket, CONN_DRAINED, RT_MESSAGE_CONTROL);
+}
+
+static void
+on_closed(void *context, struct net_conn *conn, uint16_t code)
+{
+    (void)context, (void)code;
+    struct socket *socket = net_conn_user(conn);
+    if (socket == NULL)
+        return;
+    socket->conn = NULL;
+    if (!socket->released)
+        post_note(socket, CONN_CLOSED, RT_MESSAGE_CONTROL);
+    free_when_alone(socket);
+}
+
+struct net_server_events
+front_events(const struct world *world)
+{
+    return (struct net_server_events){
+        .context = (void *)(uintptr_t)world,
+        .on_request = on_request,
+        .on_message = on_message,
+        .on_drained = on_drained,
+        .on_closed = on_closed,
+    };
+}
