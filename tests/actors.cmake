@@ -1,0 +1,6 @@
+foreach(unit frames problem tenant_config)
+  twin_test(actors ${unit})
+endforeach()
+if(TARGET test_frames)
+  target_link_libraries(test_frames PRIVATE PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM)
+endif()
