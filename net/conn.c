@@ -138,6 +138,15 @@ net_conn_queued_bytes(const struct net_conn *conn)
     return net_bytes_size(&conn->out) + conn->wire_bytes;
 }
 
+bool
+net_conn_has_room(const struct net_conn *conn, size_t size_bytes)
+{
+    size_t queued_bytes = net_conn_queued_bytes(conn);
+    uint32_t queued_bytes_max = conn->listener->options->queued_bytes_max;
+    return queued_bytes == 0 ||
+           (queued_bytes <= queued_bytes_max && size_bytes <= queued_bytes_max - queued_bytes);
+}
+
 /* A full wire must not read (carrier.h), nor one whose bytes nobody reads. */
 static void
 update_reading(struct net_conn *conn)

@@ -101,6 +101,10 @@ void net_conn_doom(struct net_conn *conn);
 /* Dooms a connection for which a queue did not get its memory. */
 void net_conn_check(struct net_conn *conn, bool queued);
 
+/* Whether so many more bytes of the owner's may be queued. Any one piece fits an empty queue, so
+ * that whoever was refused is told when to try again. */
+bool net_conn_has_room(const struct net_conn *conn, size_t size_bytes);
+
 /* `ms` 0: none. */
 void net_conn_set_deadline(struct net_conn *conn, uint32_t ms);
 

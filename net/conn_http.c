@@ -214,9 +214,7 @@ net_conn_stream_write(struct net_conn *conn, const void *bytes, size_t size_byte
     RT_ASSERT(conn->phase == NET_CONN_STREAMING);
     if (conn->answer.is_to_head || conn->answer.framing == NET_FRAMED_BY_STATUS)
         return RT_OK;
-    size_t queued_bytes = net_conn_queued_bytes(conn);
-    uint32_t queued_bytes_max = conn->listener->options->queued_bytes_max;
-    if (queued_bytes > queued_bytes_max || size_bytes > queued_bytes_max - queued_bytes)
+    if (!net_conn_has_room(conn, size_bytes))
         return RT_FULL;
     net_conn_check(conn, write_piece(conn, bytes, size_bytes));
     net_conn_wake(conn);

@@ -29,20 +29,12 @@ queue_frame(struct net_conn *conn, enum net_ws_opcode opcode, const void *bytes,
     return true;
 }
 
-static bool
-has_room(const struct net_conn *conn, size_t size_bytes)
-{
-    size_t queued_bytes = net_conn_queued_bytes(conn);
-    uint32_t queued_bytes_max = conn->listener->options->queued_bytes_max;
-    return queued_bytes <= queued_bytes_max && size_bytes <= queued_bytes_max - queued_bytes;
-}
-
 enum rt_status
 net_conn_send(struct net_conn *conn, enum net_ws_type type, const void *bytes, size_t size_bytes)
 {
     if (conn->phase != NET_CONN_OPEN)
         return RT_CLOSED;
-    if (!has_room(conn, size_bytes))
+    if (!net_conn_has_room(conn, size_bytes))
         return RT_FULL;
     net_conn_check(conn, queue_frame(conn, (enum net_ws_opcode)type, bytes, size_bytes));
     net_conn_wake(conn);
@@ -53,7 +45,7 @@ net_conn_send(struct net_conn *conn, enum net_ws_type type, const void *bytes, s
 static void
 queue_pong(struct net_conn *conn, const struct net_ws_event *ping)
 {
-    if (!has_room(conn, ping->size_bytes))
+    if (!net_conn_has_room(conn, ping->size_bytes))
         return;
     net_conn_check(conn, queue_frame(conn, NET_WS_OP_PONG, ping->bytes, ping->size_bytes));
     net_conn_wake(conn);

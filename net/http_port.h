@@ -31,7 +31,8 @@ enum net_http_result {
     NET_HTTP_STOPPED,   /* stop() was called; all that the vendor had sent was delivered */
     NET_HTTP_UNREACHED, /* no connection: the request did not reach the vendor */
     NET_HTTP_TIMEOUT,   /* no byte for idle_timeout_ms, or longer than total_timeout_ms */
-    NET_HTTP_CUT,       /* the connection broke in the middle: what the vendor did is unknown */
+    NET_HTTP_CUT,       /* the connection broke in the middle, or the vendor went on for two seconds
+                         * after a stop: what it did is unknown */
     NET_HTTP_REFUSED,   /* the answer broke HTTP's rules or our limits */
 };
 
@@ -87,12 +88,14 @@ struct net_http_port {
 
     /*
      * Asks for no more: our side of the connection is closed for writing, what the vendor had
-     * sent by then still arrives, then END with NET_HTTP_STOPPED, within two seconds. So what
-     * was metered is what was sent.
+     * sent by then still arrives (credit is needed for it as before), then END with
+     * NET_HTTP_STOPPED, within two seconds. So what was metered is what was sent. A vendor that
+     * does not end by then gets NET_HTTP_CUT.
      */
     void (*stop)(void *self, struct rt_actor *owner, uint64_t transfer);
 
-    /* Drops it: the connection is closed at once and no message follows, END included. */
+    /* Drops it: the connection is closed at once and nothing more is sent to the owner, END
+     * included. What its mailbox already holds still comes. */
     void (*cancel)(void *self, struct rt_actor *owner, uint64_t transfer);
 };
 

@@ -62,12 +62,14 @@ struct net_server_events {
     void (*on_message)(void *context, struct net_conn *conn, enum net_ws_type type,
                        const uint8_t *bytes, size_t size_bytes);
 
-    /* What was queued has gone out: net_conn_queued_bytes() is zero again. */
+    /* What was queued has gone out: net_conn_queued_bytes() is zero again. Told while a streamed
+     * answer or a WebSocket is open. */
     void (*on_drained)(void *context, struct net_conn *conn);
 
-    /* The connection is gone; `conn` is invalid afterwards. For WebSockets `code` is the peer's
-     * close code, 1006 when it went without one. Called once for each connection that had an
-     * on_request. */
+    /* The connection is gone; `conn` is invalid afterwards. A peer that half-closes is gone too:
+     * nothing more is written to it. For WebSockets `code` is the peer's close code, 1005 when its
+     * close carried none, 1006 when it went without one. Called once for each connection that had
+     * an on_request. */
     void (*on_closed)(void *context, struct net_conn *conn, uint16_t code);
 };
 
@@ -76,14 +78,15 @@ struct net_server_options {
     const char *listen; /* "host:port", "[v6]:port"; port 0: any free one */
     const char *tls_certificate_file, *tls_key_file; /* NULL: no TLS */
     struct net_server_events events;
-    uint32_t header_bytes_max;  /* request line and headers; 431 beyond */
+    uint32_t header_bytes_max;  /* request line and headers, at most 65535; 431 beyond */
     uint32_t body_bytes_max;    /* 413 beyond */
     uint32_t message_bytes_max; /* WebSocket; close 1009 beyond */
-    uint32_t queued_bytes_max;  /* unsent, per connection; net_conn_send() is RT_FULL beyond */
+    uint32_t queued_bytes_max;  /* unsent, per connection; RT_FULL beyond, but any one piece fits
+                                 * when nothing waits */
     uint32_t connections_max;   /* per worker; further ones get 503 and are closed */
     uint32_t header_timeout_ms; /* from the first byte, or from accept, to the whole header */
     uint32_t body_timeout_ms;   /* from the header to the whole body */
-    uint32_t idle_timeout_ms;   /* between requests */
+    uint32_t idle_timeout_ms;   /* between requests; and for a client to take some of what waits */
     uint32_t ping_interval_ms;  /* WebSocket: silence before we ping; two without pong: gone */
 };
 
@@ -101,13 +104,18 @@ RT_MUST_USE enum rt_status net_server_open(const struct net_server_options *opti
 /* The port it listens on, for port 0. */
 uint16_t net_server_port(const struct net_server *server);
 
-/* Stops accepting. Each worker's part is closed by its own loop soon after. Threads: any. */
+/* Stops accepting. Each worker's part is closed by its own loop soon after; connections go on,
+ * and end with their next answer. Threads: any. */
 void net_server_stop_accepting(struct net_server *server);
 
-/* Closes everything. After rt_system_stop(). */
+/* Closes everything, with an on_closed on this thread for each connection that is left. After
+ * rt_system_stop(), before rt_system_destroy(). */
 void net_server_close(struct net_server *server);
 
-/* -- one connection; on its worker only ---------------------------------------------------- */
+/* -- one connection; on its worker only ------------------------------------------------------
+ *
+ * Nothing is closed or freed within these calls: on_closed comes later, and until then `conn` is
+ * valid. Answers and frames for a connection that has begun to close are dropped. */
 
 /* A pointer of the owner's, NULL at first. */
 void net_conn_set_user(struct net_conn *conn, void *user);
@@ -128,7 +136,8 @@ struct net_response {
 void net_conn_respond(struct net_conn *conn, const struct net_response *response);
 
 /* Answers in pieces (chunked): begin, any number of writes, end. `body` of the response is not
- * used. RT_FULL from write: queued_bytes_max is reached, nothing was taken. */
+ * used. RT_FULL from write: it would pass queued_bytes_max, nothing was taken; on_drained will
+ * come. RT_CLOSED: close has begun. */
 void net_conn_stream_begin(struct net_conn *conn, const struct net_response *response);
 RT_MUST_USE enum rt_status net_conn_stream_write(struct net_conn *conn, const void *bytes,
                                                  size_t size_bytes);
@@ -140,14 +149,15 @@ void net_conn_upgrade(struct net_conn *conn, const char *subprotocol);
 /*
  * Queues one WebSocket message; it leaves with all others of this round in one write.
  *
- *   returns    RT_OK | RT_FULL (nothing was queued) | RT_CLOSED (close has begun)
+ *   returns    RT_OK | RT_FULL (nothing was queued; on_drained will come) | RT_CLOSED (close
+ *              has begun)
  */
 RT_MUST_USE enum rt_status net_conn_send(struct net_conn *conn, enum net_ws_type type,
                                          const void *bytes, size_t size_bytes);
 
 /* Begins the closing handshake after what is queued; on_closed follows within five seconds.
- * `reason` is at most 123 bytes of UTF-8. On a connection that is not a WebSocket it just
- * closes. */
+ * `reason` is at most 123 bytes of UTF-8. On a connection that is not a WebSocket: sends what
+ * is queued, and closes, in the middle of an answer too. */
 void net_conn_close(struct net_conn *conn, uint16_t code, const char *reason);
 
 /* Bytes queued and not yet taken by the kernel. */

@@ -66,7 +66,7 @@ void net_ws_reader_destroy(struct net_ws_reader *reader);
  * Reads from `bytes`, unmasking in place.
  *
  *   used_out  how many bytes were taken
- *   code_out  on NET_WS_READ_BROKEN: 1002, 1007 or 1009
+ *   code_out  on NET_WS_READ_BROKEN: 1002, 1007 or 1009; 1011 when out of memory
  */
 enum net_ws_read net_ws_reader_feed(struct net_ws_reader *reader, uint8_t *bytes, size_t size_bytes,
                                     size_t *used_out, struct net_ws_event *event_out,

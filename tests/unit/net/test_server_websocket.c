@@ -157,6 +157,22 @@ Test(server_websocket, a_sender_is_stopped_at_the_bound)
     close(fd);
 }
 
+Test(server_websocket, one_message_larger_than_the_bound_is_taken_when_nothing_waits)
+{
+    edge_options.queued_bytes_max = 100;
+    edge_start(1);
+    int fd = client_open_websocket();
+    edge_await(&edge_drained, 1);
+    uint8_t frame[1100];
+    char payload[1001];
+    memset(payload, 'x', 1000);
+    payload[1000] = '\0';
+    client_send(fd, frame, client_frame(frame, TEXT, payload, 1000));
+    cr_assert_str_eq(client_read_frame(fd) + 3, payload);
+    cr_assert_eq(edge_full, 0);
+    close(fd);
+}
+
 Test(server_websocket, a_paused_connection_reads_nothing_until_it_is_resumed)
 {
     edge_start(1);
