@@ -98,12 +98,18 @@ tenant_on_month_timer(struct rt_actor *self, struct tenant *tenant)
     tenant_open_book(self, tenant);
 }
 
+static int64_t
+free_of(const struct tenant_book *book)
+{
+    return vito_account_free(&book->account) - book->limbo_nusd;
+}
+
 void
 tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
 {
     struct vito_account *account = &book->account;
-    int64_t unspent_nusd = vito_account_free(account);
-    if (unspent_nusd == 0)
+    int64_t unspent_nusd = free_of(book);
+    if (unspent_nusd <= 0)
         return;
     struct vito_request request = {
         .op = VITO_BUDGET_RETURN,
@@ -136,7 +142,7 @@ static void
 ask_for_grant(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding)
 {
     struct vito_account *account = &funding->book->account;
-    int64_t missing = funding->need_nusd - vito_account_free(account);
+    int64_t missing = funding->need_nusd - free_of(funding->book);
     struct vito_request request = {
         .op = VITO_BUDGET_GRANT,
         .period_start_ms = account->period.start_ms,
@@ -162,18 +168,21 @@ pop_funding(struct tenant *tenant)
 }
 
 /* Serves from the front until one has to wait for the store. */
-static void
-serve_fundings(struct rt_actor *self, struct tenant *tenant)
+void
+tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant)
 {
     while (!tenant->granting && tenant->funding_first != NULL) {
         struct tenant_funding *funding = tenant->funding_first;
-        struct vito_account *account = &funding->book->account;
-        if (vito_account_free(account) >= funding->need_nusd) {
+        const struct tenant_book *book = funding->book;
+        int64_t missing = funding->need_nusd - free_of(book);
+        int64_t grantable = vito_account_grantable(&book->account);
+        if (missing <= 0) {
             pop_funding(tenant);
             funding->done(self, funding, PROBLEM_NONE);
-        } else if (vito_account_grantable(account) >=
-                   funding->need_nusd - vito_account_free(account)) {
+        } else if (grantable >= missing) {
             ask_for_grant(self, tenant, funding);
+        } else if (grantable + book->limbo_nusd >= missing) {
+            return; /* settlements under way will free enough */
         } else {
             pop_funding(tenant);
             funding->done(self, funding, PROBLEM_MONTHLY_HARD_LIMIT);
@@ -188,7 +197,7 @@ tenant_fund(struct rt_actor *self, struct tenant *tenant, struct tenant_funding 
     funding->next = NULL;
     *tenant->funding_end = funding;
     tenant->funding_end = &funding->next;
-    serve_fundings(self, tenant);
+    tenant_serve_fundings(self, tenant);
 }
 
 void
@@ -227,7 +236,7 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
         if (stored->budget.granted_nusd == 0)
             refuse_first(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
     }
-    serve_fundings(self, tenant);
+    tenant_serve_fundings(self, tenant);
 }
 
 struct problem

@@ -157,9 +157,10 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
 {
     struct tenant_admission *admission = leg->admission;
     leg->admission = NULL;
-    if (status != RT_OK) {
-        tenant_leg_undo(self, tenant, leg);
+    if (status != RT_OK) { /* the row may be there all the same: settled at nothing, or not found */
         admission->leg = NULL;
+        strcpy(leg->row.outcome, "not_opened");
+        tenant_leg_settle(self, tenant, leg, false);
         struct problem problem = tenant_money_problem(tenant, PROBLEM_STORE_UNAVAILABLE);
         tenant_admission_refuse(self, tenant, admission, &problem);
         return;
@@ -200,15 +201,6 @@ book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, 
     tenant_count_spending(self, tenant, cost_nusd);
 }
 
-/* No row was written, no vendor called: as if it had never been. */
-void
-tenant_leg_undo(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
-{
-    leg->row.use = (struct vito_use){0};
-    book_cost(self, tenant, leg, 0);
-    tenant_leg_free(self, tenant, leg);
-}
-
 static void
 submit_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
 {
@@ -235,7 +227,9 @@ tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_le
     leg->row.cost_nusd = unproven && cost_nusd < held_nusd ? held_nusd : cost_nusd;
     leg->row.at_ms = rt_wall_ms(self);
     book_cost(self, tenant, leg, leg->row.cost_nusd);
+    leg->limbo_nusd = held_nusd > leg->row.cost_nusd ? held_nusd - leg->row.cost_nusd : 0;
     leg->book->settling_nusd += leg->row.cost_nusd;
+    leg->book->limbo_nusd += leg->limbo_nusd;
     submit_settle(self, tenant, leg);
 }
 
@@ -285,13 +279,15 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
     }
     struct tenant_book *book = leg->book;
     book->settling_nusd -= leg->row.cost_nusd;
+    book->limbo_nusd -= leg->limbo_nusd;
     if (stored->status == RT_OK)
         tenant_take_figures(book, &stored->budget);
-    else
+    else if (leg->row.cost_nusd > 0 || stored->status != RT_NOT_FOUND)
         rt_log(RT_LOG_ERROR, "leg.not_settled", RT_STR("leg", leg->row.id),
                RT_STR("status", rt_status_name(stored->status)));
     answer_settled(self, leg);
     tenant_leg_free(self, tenant, leg);
+    tenant_serve_fundings(self, tenant);
     if (book->legs == 0 && book != tenant->book)
         tenant_return_slice(self, tenant, book); /* last month is over */
 }

@@ -33,6 +33,8 @@ struct tenant_book {
     bool is_open;
     uint32_t legs;         /* that spend from it */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
+    int64_t limbo_nusd;    /* freed by those settlements, not to be held again before: a crash
+                              would count it for both legs */
 };
 
 /* Something that waits for money. First come, first served. */
@@ -102,6 +104,7 @@ struct tenant_leg {
     struct rt_owed *owed;         /* of the meter or settle request under way */
     struct tenant_metered answer; /* being prepared */
     bool metering, settling, orphaned;
+    int64_t limbo_nusd;    /* of the book's, freed by this leg */
     struct rt_timer timer; /* settle again, the store was away; or an orphan's patience */
 };
 
@@ -188,6 +191,7 @@ void tenant_take_figures(struct tenant_book *book, const struct vito_budget *bud
 void tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book);
 /* Calls funding->done now or later. */
 void tenant_fund(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding);
+void tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant);
 void tenant_unfund(struct tenant *tenant, struct tenant_funding *funding);
 struct problem tenant_money_problem(const struct tenant *tenant, enum problem_reason reason);
 void tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd);
@@ -216,7 +220,6 @@ void tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct t
 /* Books leg->row.use and writes it down; once a leg. */
 void tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
                        bool unproven);
-void tenant_leg_undo(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg);
 void tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
                            const struct vito_stored *stored);
 void tenant_on_settle(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);
