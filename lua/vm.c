@@ -13,6 +13,7 @@
 enum {
     HOOK_PERIOD = 100,             /* instructions; with block_bytes it bounds the overshoot */
     SETUP_BYTES = 8 * 1024 * 1024, /* until the VM is sealed */
+    COLLECT_BYTES = 16 * 1024,
 };
 
 const char *
@@ -237,8 +238,16 @@ collect(lua_State *state)
 }
 
 void
+tlua_vm_collect(struct tlua_vm *vm)
+{
+    vm->allowed_bytes += COLLECT_BYTES; /* to call it by, when all is used up */
+    (void)tlua_vm_do(vm, collect, NULL);
+    vm->allowed_bytes -= COLLECT_BYTES;
+}
+
+void
 tlua_vm_seal(struct tlua_vm *vm)
 {
-    (void)tlua_vm_do(vm, collect, NULL);
+    tlua_vm_collect(vm);
     vm->allowed_bytes = vm->used_bytes + vm->limits.heap_bytes;
 }

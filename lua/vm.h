@@ -80,6 +80,9 @@ enum tlua_end tlua_vm_call(struct tlua_vm *vm, int arguments, int results);
  */
 enum tlua_end tlua_vm_resume(struct tlua_vm *vm, lua_State *coroutine, int arguments);
 
+/* Collects all garbage. */
+void tlua_vm_collect(struct tlua_vm *vm);
+
 /* Collects garbage and takes what is left as the base that heap_bytes comes on top of. */
 void tlua_vm_seal(struct tlua_vm *vm);
 

@@ -1,0 +1,261 @@
+-- lua/vendors/tavus.lua
+-- Speaks Tavus' conversational video interface as a streaming avatar provider (video). Tavus
+-- runs the conversation; the client joins its room by the URL in `join`.
+--
+-- source   docs.tavus.io (create, get, end conversation; call duration and timeout) and the
+--          vendor's OpenAPI of 2026-08-22, read 2026-11
+-- meters   minute_unit: the clock, from creation to the end, whether anybody speaks or not. In
+--          the end the vendor's own times count: system.shutdown less created_at
+-- stops    POST /conversations/{id}/end; max_call_duration behind it
+-- secrets  tavus.api_key
+-- config   replica_id and persona_id, or by their names of 2026 face_id and pal_id;
+--          audio_only, test_mode; names = "new" sends the new names; prices
+--
+-- Tavus has no idempotency key, and a retried create opens a second billed room. So the room is
+-- named by the leg, and one whose creation is uncertain is looked up by that name and ended.
+
+local clock = require "twin.clock"
+local http = require "twin.http"
+local provider = require "twin.provider"
+
+local TICK_MS = 1000 -- of the meter
+local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
+local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
+local CALL_SECONDS_MIN = 5
+local ABSENT_SECONDS = 60 -- nobody has joined
+local LEFT_SECONDS = 10 -- everybody has left
+local LOOKUP_LIMIT = 50
+
+-- A host waits half a minute for the beginning and a dozen seconds for the end; both are several
+-- calls at worst.
+local CREATE_TIMEOUT_MS = 15000
+local CALL_TIMEOUT_MS = 3500
+
+local tavus = provider.streaming_avatar {
+  name = "tavus",
+  modes = { "video" },
+  base_url = "https://tavusapi.com/v2",
+  metered_by_clock = true,
+  price = { minute_usd = "0.37", dated = "2026-11-21" },
+  quantum_ms = 5000,
+  stop_ms = 3000,
+}
+
+-- The language of a conversation is an English word there.
+local language_names = {
+  en = "english", es = "spanish", fr = "french", de = "german", it = "italian",
+  pt = "portuguese", nl = "dutch", pl = "polish", ja = "japanese", zh = "chinese", ko = "korean",
+}
+
+local function detail_of(body)
+  local text = body.error or body.message
+  return type(text) == "string" and text or nil
+end
+
+local function mentions(text, words)
+  for _, word in ipairs(words) do
+    if text:find(word, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
+-- How too many conversations, or an empty account, are answered is not documented: the text
+-- decides where the status does not.
+local function errors(status, body)
+  local detail = detail_of(body)
+  local text = (detail or ""):lower()
+  if status == 401 or status == 403 then
+    return "rejected", "access was refused" -- its text may repeat the key
+  elseif status == 402 or mentions(text, { "credit", "billing", "out of minutes", "quota" }) then
+    return "out_of_money", detail
+  elseif mentions(text, { "concurren", "rate limit" }) then
+    return "retryable", detail
+  end
+  return nil, detail
+end
+
+local function call(method, path, body)
+  return http.request {
+    method = method,
+    path = path,
+    auth = { secret = "tavus.api_key", header = "x-api-key" },
+    json = body,
+    errors = errors,
+    total_ms = body ~= nil and CREATE_TIMEOUT_MS or CALL_TIMEOUT_MS,
+  }
+end
+
+local function is_id(text)
+  return type(text) == "string" and #text > 0 and #text <= 128 and not text:find("/", 1, true)
+    and not text:find("?", 1, true) and not text:find(" ", 1, true)
+end
+
+-- The tables in the list that `body` has under this name.
+local function tables_in(body, name)
+  local tables = {}
+  local list = type(body) == "table" and body[name]
+  for _, item in ipairs(type(list) == "table" and list or {}) do
+    if type(item) == "table" then
+      tables[#tables + 1] = item
+    end
+  end
+  return tables
+end
+
+-- -- creating -------------------------------------------------------------------------------
+
+local function seconds_of(limits)
+  if limits.media_ms == nil then
+    return CALL_SECONDS_MAX
+  end
+  local seconds = math.floor(limits.media_ms / 1000)
+  return math.max(CALL_SECONDS_MIN, math.min(CALL_SECONDS_MAX, seconds))
+end
+
+local function conversation_of(config, limits)
+  local own, persona = config.provider or {}, config.persona or {}
+  local replica, pal = own.replica_id or own.face_id, own.persona_id or own.pal_id
+  local new_names = own.names == "new"
+  return {
+    [new_names and "face_id" or "replica_id"] = replica,
+    [new_names and "pal_id" or "persona_id"] = pal,
+    conversation_name = config.leg_id,
+    conversational_context = persona.instructions,
+    custom_greeting = persona.greeting,
+    audio_only = own.audio_only,
+    test_mode = own.test_mode,
+    properties = {
+      max_call_duration = seconds_of(limits),
+      participant_absent_timeout = ABSENT_SECONDS,
+      participant_left_timeout = LEFT_SECONDS,
+      language = language_names[config.language],
+    },
+  }
+end
+
+-- Ends a conversation. True: it has ended, now or before.
+local function end_conversation(id)
+  local answer, err = call("POST", "/conversations/" .. id .. "/end")
+  if answer ~= nil or err.status == 400 or err.status == 404 then
+    return true
+  end
+  return nil, err
+end
+
+-- Ends the room of that name, if a create whose answer was lost has made one.
+local function end_by_name(name)
+  local answer = call("GET", "/conversations?status=active&limit=" .. LOOKUP_LIMIT)
+  for _, conversation in ipairs(answer ~= nil and tables_in(answer.body, "data") or {}) do
+    if conversation.conversation_name == name and is_id(conversation.conversation_id) then
+      end_conversation(conversation.conversation_id)
+    end
+  end
+end
+
+-- An answer that does not say whether a room was made.
+local function is_uncertain(err)
+  return err.kind == "unknown" or err.kind == "malformed" or
+    (err.status ~= nil and err.status >= 500)
+end
+
+function tavus.initialize_session(config, limits)
+  local asked_at_ms = clock.now_ms()
+  local answer, err = call("POST", "/conversations", conversation_of(config, limits))
+  local made = answer ~= nil and answer.body or nil
+  if type(made) == "table" and is_id(made.conversation_id) and
+    type(made.conversation_url) == "string" then
+    return {
+      vendor_ref = made.conversation_id,
+      join = { type = "tavus", conversation_url = made.conversation_url },
+      created_at = made.created_at,
+      metered_until_ms = asked_at_ms,
+      looked_at_ms = asked_at_ms,
+    }
+  end
+  err = err or provider.error("malformed", "the conversation has no id", answer.status)
+  if is_uncertain(err) then
+    end_by_name(config.leg_id)
+    return nil, provider.error("unknown", err.detail, err.status)
+  end
+  return nil, err
+end
+
+-- -- running --------------------------------------------------------------------------------
+
+-- Reports the time since the last report. A clock that was set back reports nothing.
+local function meter(session, usage)
+  local now_ms = clock.now_ms()
+  local elapsed_ms = math.max(0, now_ms - session.metered_until_ms)
+  session.metered_until_ms = now_ms
+  usage { media_ms = elapsed_ms }
+end
+
+-- Whether the vendor has ended it: by its duration, or because nobody came or stayed.
+local function has_ended(session)
+  local answer, err = call("GET", "/conversations/" .. session.vendor_ref)
+  if answer == nil then
+    return err.status == 404 or err.status == 400
+  end
+  return type(answer.body) == "table" and answer.body.status == "ended"
+end
+
+local function is_time_to_look(session)
+  local now_ms = clock.now_ms()
+  if math.abs(now_ms - session.looked_at_ms) < LOOK_EVERY_MS then
+    return false
+  end
+  session.looked_at_ms = now_ms
+  return true
+end
+
+function tavus.drive_avatar(session, _, usage)
+  repeat
+    meter(session, usage)
+    clock.sleep(TICK_MS)
+  until is_time_to_look(session) and has_ended(session)
+  meter(session, usage)
+  return true
+end
+
+-- -- ending ---------------------------------------------------------------------------------
+
+-- When it was shut down by the vendor's clock, in the same clock as created_at; or nil.
+local function shutdown_ms(conversation)
+  for _, event in ipairs(tables_in(conversation, "events")) do
+    if event.event_type == "system.shutdown" then
+      return clock.parse(event.timestamp)
+    end
+  end
+  return nil
+end
+
+-- The vendor's own figure, when it has one.
+local function settle(session, usage)
+  local answer = call("GET", "/conversations/" .. session.vendor_ref .. "?verbose=true")
+  local conversation = answer ~= nil and answer.body
+  if type(conversation) ~= "table" then
+    return
+  end
+  local created_ms = clock.parse(conversation.created_at or session.created_at)
+  local ended_ms = shutdown_ms(conversation)
+  if created_ms ~= nil and ended_ms ~= nil and ended_ms >= created_ms then
+    usage.final { media_ms = ended_ms - created_ms }
+  end
+end
+
+function tavus.terminate(session, _, usage)
+  local ended, err = end_conversation(session.vendor_ref)
+  if ended == nil and err.kind ~= "rejected" then
+    ended, err = end_conversation(session.vendor_ref)
+  end
+  meter(session, usage)
+  if ended == nil then
+    return nil, err
+  end
+  settle(session, usage)
+  return "stopped"
+end
+
+return tavus
