@@ -75,8 +75,8 @@ refuse(struct net_http1 *http, enum net_http1_refusal refusal)
 
 /* -- what http_parser tells ---------------------------------------------------------------- */
 
-/* The head is parsed when it is complete and in one piece, so each part comes in one call. A
- * second call for the same part means that it was folded; -1 ends the parsing. */
+/* The head is parsed when it is complete, in one piece and without folded lines, so each part
+ * comes in one call. Returning -1 ends the parsing. */
 
 static struct span
 span_of(const struct net_http1 *http, const char *at, size_t size_bytes)
@@ -115,10 +115,7 @@ on_header_value(http_parser *parser, const char *at, size_t size_bytes)
     struct net_http1 *http = parser->data;
     if (http->phase != PHASE_HEAD)
         return 0;
-    size_t index = http->request.header_count - 1;
-    if (http->values[index].at != 0)
-        return -1;
-    http->values[index] = span_of(http, at, size_bytes);
+    http->values[http->request.header_count - 1] = span_of(http, at, size_bytes);
     return 0;
 }
 

@@ -37,8 +37,8 @@ struct net_ws_reader {
     size_t frame_bytes, frame_done;
 
     enum net_ws_opcode message_opcode; /* of the message under way; CONTINUATION: none */
-    struct net_utf8 utf8;
-    struct net_bytes message; /* what came of it, when it did not come at once */
+    struct net_utf8 utf8;              /* between texts: at the beginning of a character */
+    struct net_bytes message;          /* what came of it, when it did not come at once */
     uint8_t control[NET_WS_CONTROL_BYTES_MAX];
 };
 
@@ -163,10 +163,8 @@ begin_frame(struct net_ws_reader *reader)
         return break_off(reader, NET_WS_TOO_BIG);
     if (reader->from_client)
         memcpy(reader->mask, reader->header + reader->header_bytes - MASK_BYTES, MASK_BYTES);
-    if (is_data && reader->opcode != NET_WS_OP_CONTINUATION) {
+    if (is_data && reader->opcode != NET_WS_OP_CONTINUATION)
         reader->message_opcode = reader->opcode;
-        reader->utf8 = (struct net_utf8){0};
-    }
     reader->frame_bytes = (size_t)length;
     reader->frame_done = 0;
     reader->in_frame = true;

@@ -90,6 +90,15 @@ edge_on_request(void *context, struct net_conn *conn, const struct net_request *
     else if (strcmp(path, "/release") == 0) {
         edge_answer(edge_kept, 200, "late", 4);
         edge_answer(conn, 200, "released", 8);
+    } else if (strcmp(path, "/resume") == 0) {
+        net_conn_resume(edge_kept);
+        edge_answer(conn, 200, "resumed", 7);
+    } else if (strcmp(path, "/end") == 0) {
+        net_conn_close(edge_kept, 4001, "as you wish");
+        edge_answer(conn, 200, "ended", 5);
+    } else if (strcmp(path, "/sleep") == 0) {
+        usleep(300000);
+        edge_answer(conn, 200, "slept", 5);
     } else if (strcmp(path, "/close") == 0)
         net_conn_close(conn, 0, NULL);
     else if (strcmp(path, "/stream") == 0 || strcmp(path, "/hanging") == 0 ||

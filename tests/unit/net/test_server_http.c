@@ -69,6 +69,37 @@ Test(server_http, while_a_request_waits_the_next_one_is_not_read)
     close(fd);
 }
 
+/* The worker sleeps in a request meanwhile, so it finds at once that one connection's answer is
+ * released and that more bytes came on it; in this order or in the other. */
+static void
+release_while_more_comes(bool release_first)
+{
+    unsigned requests = edge_requests;
+    int waiting = client_connect(), releasing = client_connect(), sleeping = client_connect();
+    client_say(waiting, GET("/keep") "\r\n" GET("/hello"));
+    edge_await(&edge_requests, requests + 1);
+    usleep(20000);
+    client_say(sleeping, GET("/sleep") "\r\n");
+    edge_await(&edge_requests, requests + 2);
+    if (release_first)
+        client_say(releasing, GET("/release") "\r\n");
+    client_say(waiting, CLOSE "\r\n");
+    if (!release_first)
+        client_say(releasing, GET("/release") "\r\n");
+    const char *answers = client_read_all(waiting);
+    cr_assert_eq(strncmp(body_of(answers), "lateHTTP/1.1 200 OK\r\n", 21), 0, "%s", answers);
+    close(waiting);
+    close(releasing);
+    close(sleeping);
+}
+
+Test(server_http, bytes_that_come_before_what_waits_was_read_stay_behind_it)
+{
+    edge_start(1);
+    release_while_more_comes(true);
+    release_while_more_comes(false);
+}
+
 Test(server_http, a_body_larger_than_a_packet_comes_whole_and_goes_back_whole)
 {
     edge_start(1);
@@ -102,6 +133,17 @@ Test(server_http, an_answer_to_head_has_the_length_but_no_body)
     client_say(fd, "HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n" GET("/hello") CLOSE "\r\n");
     const char *answer = client_read_all(fd);
     cr_assert_not_null(strstr(answer, "Content-Length: 5\r\n"));
+    cr_assert_eq(strncmp(body_of(answer), "HTTP/1.1 200 OK\r\n", 17), 0);
+    close(fd);
+}
+
+Test(server_http, a_streamed_answer_to_head_is_its_head)
+{
+    edge_start(1);
+    int fd = client_connect();
+    client_say(fd, "HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n" GET("/hello") CLOSE "\r\n");
+    const char *answer = client_read_all(fd);
+    cr_assert_not_null(strstr(answer, "Transfer-Encoding: chunked\r\n"));
     cr_assert_eq(strncmp(body_of(answer), "HTTP/1.1 200 OK\r\n", 17), 0);
     close(fd);
 }

@@ -184,6 +184,9 @@ Test(server_websocket, a_paused_connection_reads_nothing_until_it_is_resumed)
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     cr_assert_eq(poll(&readable, 1, 50), 0, "no pong either");
     cr_assert_eq(edge_messages, 1);
+    cr_assert_str_eq(body_of(client_talk("GET /resume HTTP/1.0\r\n\r\n")), "resumed");
+    cr_assert_str_eq(client_read_frame(fd), "81:behind it");
+    cr_assert_str_eq(client_read_frame(fd), "8a:");
     close(fd);
 }
 
@@ -231,6 +234,21 @@ Test(server_websocket, our_close_comes_behind_what_was_sent_and_waits_for_the_an
     close(fd);
     edge_await(&edge_closed, 1);
     cr_assert_eq(edge_messages, 2);
+}
+
+Test(server_websocket, a_paused_connection_that_is_closed_reads_the_answer)
+{
+    edge_start(1);
+    int fd = client_open_websocket();
+    client_send_frame(fd, TEXT, "pause");
+    edge_await(&edge_messages, 1);
+    client_talk("GET /end HTTP/1.0\r\n\r\n");
+    client_read_frame(fd);
+    client_send_frame(fd, CLOSE, "\x0F\xA1");
+    cr_assert_str_eq(client_read_frame(fd), "gone");
+    close(fd);
+    edge_await(&edge_closed, 2);
+    cr_assert_eq(edge_close_code, 4001);
 }
 
 Test(server_websocket, a_peer_that_never_answers_our_close_is_let_go)

@@ -82,6 +82,8 @@ Test(sse, any_newline_will_do)
 {
     cr_assert_str_eq(READ("data: 1\r\rdata: 2\r\n\r\ndata: 3\n\ndata: 4\r\n\n"),
                      "message=1;message=2;message=3;message=4;");
+    cr_assert_str_eq(READ("event: a\r\ndata: 1\r\ndata: 2\r\n\r\n"), "a=1\n2;",
+                     "CR LF is one newline");
 }
 
 Test(sse, a_byte_order_mark_at_the_start_is_passed_over_and_later_ones_are_not)
