@@ -276,7 +276,8 @@ check_head(const struct net_http1 *http)
     size_t codings = count_headers(request, "transfer-encoding");
     if (codings > 1 || (codings == 1 && parser->http_minor == 0))
         return NET_HTTP1_MALFORMED;
-    if (codings == 1 && strcasecmp(net_request_header(request, "transfer-encoding"), "chunked"))
+    if (codings == 1 &&
+        strcasecmp(net_request_header(request, "transfer-encoding"), "chunked") != 0)
         return NET_HTTP1_ENCODING;
     const char *expect = net_request_header(request, "expect");
     if (expect != NULL && strcasecmp(expect, "100-continue") != 0)

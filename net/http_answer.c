@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -101,7 +102,7 @@ read_content_type(struct net_http_head *head, const char *at, const char *end)
 {
     size_t used = 0;
     for (; at < end && *at != ';' && *at != ' ' && used < sizeof(head->content_type) - 1; at++)
-        head->content_type[used++] = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+        head->content_type[used++] = (char)tolower((unsigned char)*at);
     head->content_type[used] = '\0';
 }
 

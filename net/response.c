@@ -128,28 +128,24 @@ net_response_write_last_chunk(struct net_bytes *out)
 
 static const struct problem {
     int status;
+    bool retryable;
     const char *reason, *detail;
     struct net_header header; /* one more, or a NULL name */
-    bool retryable;
 } problems[] = {
-    {400,
-     "malformed_http",
-     "the request does not follow HTTP/1.1 or RFC 6455",
-     {NULL, NULL},
-     false},
-    {408, "request_timeout", "the request did not arrive in time", {NULL, NULL}, true},
-    {413, "body_too_big", "the body is longer than this server reads", {NULL, NULL}, false},
-    {417, "expectation_unknown", "only 100-continue may be expected", {NULL, NULL}, false},
+    {400, false, "malformed_http", "the request does not follow HTTP/1.1 or RFC 6455", {0}},
+    {408, true, "request_timeout", "the request did not arrive in time", {0}},
+    {413, false, "body_too_big", "the body is longer than this server reads", {0}},
+    {417, false, "expectation_unknown", "only 100-continue may be expected", {0}},
     {426,
+     false,
      "websocket_version",
      "only version 13 of WebSocket is spoken here",
-     {"Sec-WebSocket-Version", "13"},
-     false},
-    {431, "header_too_big", "the header is longer than this server reads", {NULL, NULL}, false},
-    {500, "internal", "the server is out of memory", {NULL, NULL}, true},
-    {501, "transfer_encoding", "only chunked is understood", {NULL, NULL}, false},
-    {503, "overload", "too many connections are open", {"Retry-After", "1"}, true},
-    {505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here", {NULL, NULL}, false},
+     {"Sec-WebSocket-Version", "13"}},
+    {431, false, "header_too_big", "the header is longer than this server reads", {0}},
+    {500, true, "internal", "the server is out of memory", {0}},
+    {501, false, "transfer_encoding", "only chunked is understood", {0}},
+    {503, true, "overload", "too many connections are open", {"Retry-After", "1"}},
+    {505, false, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here", {0}},
 };
 
 static const struct problem *

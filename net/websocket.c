@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/bytes.h"
@@ -372,12 +373,10 @@ net_ws_accept_value(const char *key, char accept_out[29])
 {
     static const char suffix[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455, 1.3 */
     char joined[64 + sizeof(suffix)];
-    size_t key_bytes = strlen(key);
-    RT_ASSERT(key_bytes <= 64);
-    memcpy(joined, key, key_bytes);
-    memcpy(joined + key_bytes, suffix, sizeof(suffix) - 1);
+    int joined_bytes = snprintf(joined, sizeof(joined), "%s%s", key, suffix);
+    RT_ASSERT((size_t)joined_bytes < sizeof(joined));
     uint8_t digest[SHA_DIGEST_LENGTH];
-    SHA1((const uint8_t *)joined, key_bytes + sizeof(suffix) - 1, digest);
+    SHA1((const uint8_t *)joined, (size_t)joined_bytes, digest);
     EVP_EncodeBlock((uint8_t *)accept_out, digest, sizeof(digest));
 }
 
