@@ -86,6 +86,7 @@ struct vito_request {
     enum vito_op op;
     char tenant_id[VITO_TENANT_ID_BYTES];
     int64_t period_start_ms, period_end_ms; /* budget and leg operations: which month */
+    int64_t at_ms; /* TENANT_PUT: wall time, kept with the version of its policy_config */
     union {
         struct vito_key key; /* KEY_ADD; KEY_REMOVE reads id */
         struct {

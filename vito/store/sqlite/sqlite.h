@@ -17,8 +17,8 @@ struct vito_sqlite;
  * Opens or makes a database and brings its schema up to date. Slices and legs of a former life
  * are settled: a leg that was open counts as spent in full, because nobody can prove it unused.
  *
- *   path         a file, or ":memory:"
- *   migrate      false: a schema that is not current is an error
+ *   path         a file, or ":memory:"; "<path>.lock" keeps a second gateway out
+ *   migrate      false: a schema that is not current is an error, and so is a missing file
  *   now_ms       wall time, for the records of that settlement
  *   problem_out  on failure: one line, what, where and how to mend it
  *   returns      RT_OK | RT_IO | RT_INVALID (not ours, or from a newer version) | RT_NO_MEMORY
@@ -46,6 +46,17 @@ RT_MUST_USE bool vito_sqlite_execute(struct vito_sqlite *database,
                                      struct vito_stored *stored_out,
                                      struct rt_buffer **document_out);
 
+/*
+ * Whether the books balance: reserved is the sum of open grants, posted the sum of costs, every
+ * settled leg has one record, and no record was changed. Reads the whole ledger; outside of a
+ * transaction.
+ *
+ *   problem_out  the first thing that is not so
+ *   returns      RT_OK | RT_INVALID | RT_UNAVAILABLE
+ */
+RT_MUST_USE enum rt_status vito_sqlite_check(struct vito_sqlite *database, char *problem,
+                                             size_t problem_bytes);
+
 /* The store of a running gateway: a thread on top of `database`, which it takes. NULL when out
  * of memory or threads. */
 struct vito_sqlite_thread;
@@ -53,7 +64,8 @@ struct vito_sqlite_thread *vito_sqlite_thread_start(struct vito_sqlite *database
                                                     struct rt_system *system);
 struct vito_store vito_sqlite_thread_store(struct vito_sqlite_thread *thread);
 
-/* Carries out what waits, answers it, and closes the database. Blocks. */
+/* Carries out what waits, answers it, and closes the database. Blocks. After rt_system_stop(), so
+ * that nobody submits any more. */
 void vito_sqlite_thread_stop(struct vito_sqlite_thread *thread);
 
 #endif

@@ -1,0 +1,57 @@
+/*
+ * tests/unit/vito/store_suite.h - what every store promises, as cases that any implementation of
+ * the port's requests can be put through.
+ */
+#ifndef TESTS_UNIT_VITO_STORE_SUITE_H
+#define TESTS_UNIT_VITO_STORE_SUITE_H
+
+#include "vito/store.h"
+
+/* A store under test, empty at first. */
+struct store_driver {
+    void *self;
+    enum rt_status (*begin)(void *self);
+    bool (*execute)(void *self, const struct vito_request *request, struct vito_stored *stored_out,
+                    struct rt_buffer **document_out);
+    enum rt_status (*commit)(void *self);
+    void (*rollback)(void *self);
+
+    /* Ends this life of the store, however much is open, and begins the next one. */
+    void (*restart)(void *self, int64_t now_ms);
+
+    /* Aborts the test when the books do not balance. */
+    void (*check)(void *self);
+};
+
+#define STORE_SUITE(CASE)                                                                          \
+    CASE(a_tenant_is_made_read_replaced_and_removed)                                               \
+    CASE(tenants_are_listed_by_id)                                                                 \
+    CASE(a_tenant_that_is_no_json_object_is_refused)                                               \
+    CASE(keys_belong_to_a_tenant_and_go_with_it)                                                   \
+    CASE(a_key_is_added_once)                                                                      \
+    CASE(a_policys_memory_is_kept_as_it_is)                                                        \
+    CASE(a_month_is_opened_once_and_keeps_its_figures)                                             \
+    CASE(a_grant_is_what_is_left_and_never_less_than_the_need)                                     \
+    CASE(a_dollar_is_granted_in_exactly_a_hundred_cents)                                           \
+    CASE(what_is_returned_can_be_granted_again)                                                    \
+    CASE(a_lowered_limit_grants_nothing_more)                                                      \
+    CASE(a_month_counted_in_another_zone_takes_over_what_was_spent)                                \
+    CASE(a_leg_is_opened_once_and_only_in_a_month_that_is)                                         \
+    CASE(settling_posts_the_cost_and_writes_one_record)                                            \
+    CASE(settling_again_changes_nothing)                                                           \
+    CASE(only_a_tenants_own_open_legs_can_be_extended_or_settled)                                  \
+    CASE(a_cost_beyond_the_slice_is_posted_in_full)                                                \
+    CASE(nonsense_from_a_vendor_stays_within_numbers)                                              \
+    CASE(a_restart_counts_what_open_legs_held_as_spent)                                            \
+    CASE(a_restart_gives_the_rest_of_a_slice_back)                                                 \
+    CASE(the_audit_trail_is_listed_as_documented)                                                  \
+    CASE(the_audit_trail_is_listed_in_pages_and_by_session)                                        \
+    CASE(an_event_is_appended_once_and_must_be_sound)                                              \
+    CASE(what_is_rolled_back_never_was)                                                            \
+    CASE(a_refused_request_leaves_the_rest_of_its_batch)                                           \
+    CASE(random_lives_keep_the_books_balanced)
+
+#define STORE_DECLARE(name) void store_suite_##name(const struct store_driver *driver);
+STORE_SUITE(STORE_DECLARE)
+
+#endif

@@ -1,0 +1,617 @@
+/* What the embedded store promises: all that a store does, and a file that is ours, whole, used by
+ * one gateway, and otherwise left as it is. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/random.h"
+#include "tests/unit/vito/store_suite.h"
+#include "vito/store/sqlite/sqlite.h"
+
+static char directory[] = "/tmp/test_sqlite_XXXXXX";
+static char path[64];
+static char problem[256];
+static struct vito_sqlite *database;
+
+static enum rt_status
+open_store(bool migrate)
+{
+    problem[0] = '\0';
+    return vito_sqlite_open(path, migrate, 1000, &database, problem, sizeof(problem));
+}
+
+static void
+close_store(void)
+{
+    vito_sqlite_close(database);
+    database = NULL;
+}
+
+static void
+setup(void)
+{
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/twin.db", directory);
+}
+
+static void
+teardown(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
+    close_store();
+    for (size_t i = 0; i < RT_COUNT_OF(suffixes); i++) {
+        char name[96];
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    rmdir(directory);
+}
+
+/* -- the suite ------------------------------------------------------------------------------ */
+
+static enum rt_status
+begin(void *self)
+{
+    (void)self;
+    return vito_sqlite_begin(database);
+}
+
+static bool
+execute(void *self, const struct vito_request *request, struct vito_stored *stored_out,
+        struct rt_buffer **document_out)
+{
+    (void)self;
+    return vito_sqlite_execute(database, request, stored_out, document_out);
+}
+
+static enum rt_status
+commit(void *self)
+{
+    (void)self;
+    return vito_sqlite_commit(database);
+}
+
+static void
+rollback(void *self)
+{
+    (void)self;
+    vito_sqlite_rollback(database);
+}
+
+static void
+restart(void *self, int64_t now_ms)
+{
+    (void)self;
+    close_store();
+    cr_assert_eq(vito_sqlite_open(path, true, now_ms, &database, problem, sizeof(problem)), RT_OK,
+                 "%s", problem);
+}
+
+static void
+check(void *self)
+{
+    (void)self;
+    cr_assert_eq(vito_sqlite_check(database, problem, sizeof(problem)), RT_OK, "%s", problem);
+}
+
+static const struct store_driver driver = {.begin = begin,
+                                           .execute = execute,
+                                           .commit = commit,
+                                           .rollback = rollback,
+                                           .restart = restart,
+                                           .check = check};
+
+static void
+setup_store(void)
+{
+    setup();
+    restart(NULL, 0);
+}
+
+TestSuite(store_sqlite, .init = setup_store, .fini = teardown, .timeout = 60);
+
+#define STORE_TEST(name)                                                                           \
+    Test(store_sqlite, name)                                                                       \
+    {                                                                                              \
+        store_suite_##name(&driver);                                                               \
+    }
+STORE_SUITE(STORE_TEST)
+
+/* -- opening -------------------------------------------------------------------------------- */
+
+TestSuite(sqlite, .init = setup, .fini = teardown, .timeout = 60);
+
+/* Runs SQL as somebody else would. */
+static void
+run_sql(const char *sql)
+{
+    sqlite3 *db;
+    char *error = NULL;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &error), SQLITE_OK, "%s", error);
+    sqlite3_close(db);
+}
+
+static int64_t
+number_of(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s",
+                 sqlite3_errmsg(db));
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
+
+/* The whole file, and its length. */
+static size_t
+read_all(uint8_t *bytes, size_t room)
+{
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file);
+    size_t size = fread(bytes, 1, room, file);
+    fclose(file);
+    return size;
+}
+
+static void
+write_all(const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static uint8_t before[1 << 20], after[1 << 20];
+
+/* The store must refuse the file as it is, say so in one line, and leave it alone. */
+static void
+assert_refused(enum rt_status wanted, const char *what)
+{
+    size_t size = read_all(before, sizeof(before));
+    cr_assert_eq(open_store(true), wanted, "%s", problem);
+    cr_assert_null(database);
+    cr_assert_not_null(strstr(problem, what), "%s", problem);
+    cr_assert_not_null(strstr(problem, path), "%s", problem);
+    cr_assert_null(strchr(problem, '\n'));
+    cr_assert_eq(read_all(after, sizeof(after)), size);
+    cr_assert_eq(memcmp(before, after, size), 0);
+}
+
+Test(sqlite, a_new_file_is_made_for_us_alone)
+{
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+    struct stat status;
+    cr_assert_eq(stat(path, &status), 0);
+    cr_assert_eq(status.st_mode & 07777, 0600);
+    cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 1);
+    cr_assert_eq(number_of("SELECT applied_ms FROM vito_schema_migrations"), 1000);
+    cr_assert_eq(number_of("PRAGMA user_version"), 1);
+    close_store();
+    cr_assert_eq(open_store(false), RT_OK, "%s", problem);
+    cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 2);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_schema_migrations"), 1);
+}
+
+Test(sqlite, an_empty_file_is_a_new_one)
+{
+    write_all("", 0);
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+}
+
+Test(sqlite, memory_is_a_store_too)
+{
+    cr_assert_eq(vito_sqlite_open(":memory:", true, 0, &database, problem, sizeof(problem)), RT_OK,
+                 "%s", problem);
+    cr_assert_eq(vito_sqlite_check(database, problem, sizeof(problem)), RT_OK);
+}
+
+Test(sqlite, without_leave_to_migrate_nothing_is_made)
+{
+    cr_assert_eq(open_store(false), RT_INVALID);
+    cr_assert_not_null(strstr(problem, "twin-gateway migrate"));
+    cr_assert_neq(access(path, F_OK), 0);
+}
+
+Test(sqlite, a_missing_directory_is_told)
+{
+    snprintf(path, sizeof(path), "%s/none/twin.db", directory);
+    cr_assert_eq(open_store(true), RT_IO);
+    cr_assert_not_null(strstr(problem, "make its directory"));
+}
+
+Test(sqlite, a_file_that_is_no_database_is_refused)
+{
+    write_all("To whom it may concern", 22);
+    assert_refused(RT_INVALID, "is not an SQLite database");
+    memset(before, 'x', 10000);
+    write_all(before, 10000);
+    assert_refused(RT_INVALID, "is not an SQLite database");
+    memset(before, 0, 10000);
+    write_all(before, 10000);
+    assert_refused(RT_INVALID, "is not an SQLite database");
+}
+
+Test(sqlite, another_programs_database_is_refused)
+{
+    run_sql("CREATE TABLE diary (entry TEXT)");
+    assert_refused(RT_INVALID, "belongs to another program");
+    unlink(path);
+    run_sql("PRAGMA journal_mode = WAL; CREATE TABLE diary (entry TEXT); PRAGMA user_version = 1");
+    assert_refused(RT_INVALID, "belongs to another program");
+    char log[96];
+    snprintf(log, sizeof(log), "%s.lock", path);
+    cr_assert_neq(access(log, F_OK), 0, "nothing is left beside it");
+}
+
+Test(sqlite, a_newer_schema_is_refused)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    run_sql("PRAGMA user_version = 99");
+    assert_refused(RT_INVALID, "schema version 99");
+    cr_assert_not_null(strstr(problem, "install the newer program"));
+}
+
+Test(sqlite, a_newer_schema_that_is_only_in_the_log_is_refused)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    sqlite3 *newer;
+    cr_assert_eq(sqlite3_open(path, &newer), SQLITE_OK);
+    sqlite3_db_config(newer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    cr_assert_eq(sqlite3_exec(newer, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(newer);
+    assert_refused(RT_INVALID, "schema version 99");
+}
+
+Test(sqlite, a_file_cut_short_anywhere_is_refused)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    static uint8_t whole[1 << 20];
+    size_t size = read_all(whole, sizeof(whole));
+    cr_assert_gt(size, 20 * 4096);
+    for (size_t cut = 1; cut < size; cut += cut < 200 ? 13 : 1777) {
+        write_all(whole, cut);
+        assert_refused(RT_INVALID, cut < 100 ? "is not an SQLite database" : "is cut short");
+    }
+    for (size_t cut = 4096; cut < size; cut += 4096) {
+        write_all(whole, cut);
+        assert_refused(RT_INVALID, "is cut short");
+    }
+    write_all(whole, size);
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+}
+
+Test(sqlite, a_file_cut_short_beside_a_log_is_refused)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    static uint8_t whole[1 << 20];
+    size_t size = read_all(whole, sizeof(whole));
+    char log[96];
+    snprintf(log, sizeof(log), "%s-wal", path);
+    for (size_t cut = 4096; cut < size; cut += 4096) {
+        write_all(whole, cut);
+        FILE *file = fopen(log, "wb");
+        fputs("a log of nothing", file);
+        fclose(file);
+        cr_assert_eq(open_store(true), RT_INVALID, "%s", problem);
+        cr_assert_eq(read_all(after, sizeof(after)), cut);
+        cr_assert_eq(memcmp(whole, after, cut), 0);
+    }
+}
+
+/* What a crash leaves: the file as it was, and all later pages in the log. */
+static void
+crash_after(const char *sql)
+{
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+Test(sqlite, a_file_cut_short_below_a_good_log_is_refused)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    crash_after("UPDATE vito_nodes SET epoch = epoch + 1; PRAGMA user_version = 1");
+    static uint8_t whole[1 << 20];
+    size_t size = read_all(whole, sizeof(whole));
+    write_all(whole, size - 4096);
+    cr_assert_eq(open_store(true), RT_INVALID, "%s", problem);
+    cr_assert_not_null(strstr(problem, "is cut short"), "%s", problem);
+    write_all(whole, size);
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+    cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 3, "the log counts");
+}
+
+Test(sqlite, what_is_no_file_is_refused)
+{
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(open_store(true), RT_INVALID);
+    cr_assert_not_null(strstr(problem, "is not a file"));
+    rmdir(path);
+}
+
+Test(sqlite, garbled_files_are_refused_or_opened_and_never_crash)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    close_store();
+    static uint8_t whole[1 << 20];
+    size_t size = read_all(whole, sizeof(whole));
+    struct rt_random random;
+    rt_random_seed(&random, 10);
+    unsigned refused = 0;
+    for (int i = 0; i < 300; i++) {
+        memcpy(before, whole, size);
+        for (int n = 0; n < 20; n++)
+            before[rt_random_below(&random, size)] = (uint8_t)rt_random_u64(&random);
+        write_all(before, size);
+        if (open_store(true) != RT_OK)
+            refused++;
+        close_store();
+        char log[96];
+        snprintf(log, sizeof(log), "%s-wal", path);
+        unlink(log);
+    }
+    cr_assert_gt(refused, 10);
+}
+
+Test(sqlite, a_second_gateway_is_kept_out)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    struct vito_sqlite *second = NULL;
+    cr_assert_eq(vito_sqlite_open(path, true, 0, &second, problem, sizeof(problem)), RT_IO);
+    cr_assert_not_null(strstr(problem, "another gateway uses it"));
+    close_store();
+    cr_assert_eq(open_store(true), RT_OK);
+}
+
+Test(sqlite, others_can_read_while_the_gateway_runs)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    cr_assert_eq(vito_sqlite_begin(database), RT_OK);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_audit_logs"), 0);
+    cr_assert_eq(vito_sqlite_commit(database), RT_OK);
+}
+
+/* -- money ---------------------------------------------------------------------------------- */
+
+static struct vito_stored
+ask(const struct vito_request *request)
+{
+    struct vito_stored stored;
+    struct rt_buffer *document = NULL;
+    cr_assert_eq(vito_sqlite_begin(database), RT_OK);
+    cr_assert(vito_sqlite_execute(database, request, &stored, &document));
+    cr_assert_eq(vito_sqlite_commit(database), RT_OK);
+    rt_buffer_release(document);
+    return stored;
+}
+
+static struct vito_request
+request_of(enum vito_op op)
+{
+    return (struct vito_request){
+        .op = op, .tenant_id = "cantor", .period_start_ms = 0, .period_end_ms = 1000000};
+}
+
+static void
+open_month(int64_t limit)
+{
+    struct vito_request request = request_of(VITO_BUDGET_OPEN);
+    request.budget.limit_nusd = limit;
+    cr_assert_eq(ask(&request).status, RT_OK);
+    request.op = VITO_BUDGET_GRANT;
+    request.budget.want_nusd = limit;
+    ask(&request);
+}
+
+static struct vito_request
+leg_of(enum vito_op op, int number)
+{
+    struct vito_request request = request_of(op);
+    snprintf(request.leg.id, sizeof(request.leg.id), "leg_%08d", number);
+    snprintf(request.leg.provider_id, sizeof(request.leg.provider_id), "openai");
+    request.leg.held_nusd = 1;
+    request.leg.cost_nusd = 1;
+    return request;
+}
+
+Test(sqlite, tampering_is_seen_by_the_check)
+{
+    static const char *const tampering[] = {
+        "UPDATE vito_budgets SET posted_nusd = posted_nusd + 1",
+        "UPDATE vito_budgets SET reserved_nusd = 0",
+        "UPDATE vito_grants SET left_nusd = left_nusd - 1",
+        "UPDATE vito_usage SET cost_nusd = 0, overrun_nusd = 0 WHERE leg_id = 'leg_00000001'",
+        "DELETE FROM vito_usage WHERE leg_id = 'leg_00000001'",
+        "DROP TRIGGER vito_audit_logs_delete; DELETE FROM vito_audit_logs WHERE seq = 2",
+        "DROP TRIGGER vito_audit_logs_delete; DELETE FROM vito_audit_logs WHERE seq = 4",
+        "DROP TRIGGER vito_audit_logs_update; UPDATE vito_audit_logs SET at_ms = 5 WHERE seq = 1",
+        "DROP TRIGGER vito_audit_logs_update;"
+        " UPDATE vito_audit_logs SET details = '{}' WHERE seq = 3",
+        "DROP TRIGGER vito_audit_logs_update; UPDATE vito_audit_logs SET seq = 9 WHERE seq = 1",
+    };
+    for (size_t i = 0; i < RT_COUNT_OF(tampering); i++) {
+        cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+        open_month(1000);
+        for (int leg = 1; leg <= 2; leg++) {
+            struct vito_request request = leg_of(VITO_LEG_OPEN, leg);
+            cr_assert_eq(ask(&request).status, RT_OK);
+            request.op = VITO_LEG_SETTLE;
+            cr_assert_eq(ask(&request).status, RT_OK);
+        }
+        struct vito_request event = request_of(VITO_AUDIT_APPEND);
+        memcpy(event.audit.id, "aud_1", 6);
+        memcpy(event.audit.event, "TICK", 5);
+        cr_assert_eq(ask(&event).status, RT_OK);
+        struct vito_request last = leg_of(VITO_LEG_OPEN, 3);
+        cr_assert_eq(ask(&last).status, RT_OK);
+        last.op = VITO_LEG_SETTLE;
+        cr_assert_eq(ask(&last).status, RT_OK);
+        cr_assert_eq(vito_sqlite_check(database, problem, sizeof(problem)), RT_OK, "%s", problem);
+        run_sql(tampering[i]);
+        cr_assert_eq(vito_sqlite_check(database, problem, sizeof(problem)), RT_INVALID, "%s",
+                     tampering[i]);
+        close_store();
+        unlink(path);
+    }
+}
+
+Test(sqlite, the_audit_trail_cannot_be_changed_by_mistake)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    struct vito_request event = request_of(VITO_AUDIT_APPEND);
+    memcpy(event.audit.id, "aud_1", 6);
+    memcpy(event.audit.event, "TICK", 5);
+    ask(&event);
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_neq(sqlite3_exec(db, "DELETE FROM vito_audit_logs", NULL, NULL, NULL), SQLITE_OK);
+    cr_assert_neq(sqlite3_exec(db, "UPDATE vito_audit_logs SET at_ms = 1", NULL, NULL, NULL),
+                  SQLITE_OK);
+    sqlite3_close(db);
+}
+
+Test(sqlite, policy_configs_are_kept_by_version)
+{
+    static const char *const documents[] = {"{}", "{\"display_name\":\"x\"}",
+                                            "{\"policy_config\": {\"rate\":{\"burst\":1}}}",
+                                            "{\"policy_config\":{\"rate\":{\"burst\":1}},\"x\":1}",
+                                            "{\"policy_config\":{\"rate\":{\"burst\":2}}}"};
+    cr_assert_eq(open_store(true), RT_OK);
+    struct vito_request request = request_of(VITO_TENANT_PUT);
+    for (size_t i = 0; i < RT_COUNT_OF(documents); i++) {
+        request.at_ms = (int64_t)i;
+        request.document = rt_buffer_copy(documents[i], strlen(documents[i]));
+        cr_assert_eq(ask(&request).status, RT_OK);
+        rt_buffer_release(request.document);
+    }
+    cr_assert_eq(number_of("SELECT max(version) FROM vito_policy_configs"), 3);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_policy_configs"), 3);
+    cr_assert_eq(number_of("SELECT at_ms FROM vito_policy_configs WHERE version = 2"), 2);
+    cr_assert_eq(number_of("SELECT document = '{\"rate\":{\"burst\":2}}' FROM vito_policy_configs"
+                           " WHERE version = 3"),
+                 1);
+    request = request_of(VITO_TENANT_REMOVE);
+    cr_assert_eq(ask(&request).status, RT_OK);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_policy_configs"), 3, "they outlive it");
+}
+
+Test(sqlite, an_overrun_is_recorded_with_its_leg)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    open_month(100);
+    struct vito_request request = leg_of(VITO_LEG_OPEN, 1);
+    ask(&request);
+    request.op = VITO_LEG_SETTLE;
+    request.leg.cost_nusd = 130;
+    ask(&request);
+    cr_assert_eq(number_of("SELECT overrun_nusd FROM vito_usage"), 30);
+    cr_assert_eq(number_of("SELECT cost_nusd FROM vito_usage"), 130);
+}
+
+Test(sqlite, sums_end_at_their_bound)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    open_month(100);
+    run_sql("UPDATE vito_budgets SET posted_nusd = 9000000000000000000 - 5,"
+            " tokens = 9000000000000000000 - 5");
+    for (int number = 0; number < 300; number++) {
+        struct vito_request request = leg_of(VITO_LEG_OPEN, number);
+        cr_assert_eq(ask(&request).status, RT_OK);
+        request.op = VITO_LEG_SETTLE;
+        request.leg.cost_nusd = INT64_MAX;
+        request.leg.use.tokens = INT64_MAX;
+        struct vito_stored stored = ask(&request);
+        cr_assert_eq(stored.status, RT_OK);
+        cr_assert_eq(stored.budget.posted_nusd, INT64_C(9000000000000000000));
+        cr_assert_eq(stored.budget.tokens, INT64_C(9000000000000000000));
+    }
+}
+
+Test(sqlite, a_statement_that_fails_breaks_its_transaction)
+{
+    cr_assert_eq(open_store(true), RT_OK);
+    run_sql("DROP TABLE vito_policy_memory");
+    struct vito_request request = request_of(VITO_MEMORY_GET);
+    struct vito_stored stored;
+    struct rt_buffer *document = NULL;
+    cr_assert_eq(vito_sqlite_begin(database), RT_OK);
+    cr_assert_not(vito_sqlite_execute(database, &request, &stored, &document));
+    cr_assert_eq(stored.status, RT_UNAVAILABLE);
+    cr_assert_null(document);
+    vito_sqlite_rollback(database);
+    open_month(100);
+}
+
+/* -- a full disk ---------------------------------------------------------------------------- */
+
+static void
+limit_file_size(rlim_t bytes)
+{
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Opens and settles a leg in one transaction. False when the disk is full: then neither is. */
+static bool
+spend(int number)
+{
+    struct vito_stored stored;
+    struct rt_buffer *document = NULL;
+    struct vito_request open = leg_of(VITO_LEG_OPEN, number),
+                        settle = leg_of(VITO_LEG_SETTLE, number);
+    bool done = vito_sqlite_begin(database) == RT_OK &&
+                vito_sqlite_execute(database, &open, &stored, &document) &&
+                vito_sqlite_execute(database, &settle, &stored, &document) &&
+                vito_sqlite_commit(database) == RT_OK;
+    if (!done)
+        vito_sqlite_rollback(database);
+    return done;
+}
+
+Test(sqlite, a_full_disk_refuses_and_loses_nothing)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(open_store(true), RT_OK);
+    open_month(1000000);
+    limit_file_size(600 * 1024);
+    int spent = 0, refused = 0;
+    for (int number = 0; number < 2000 && refused < 20; number++) {
+        if (spend(number))
+            spent++;
+        else
+            refused++;
+    }
+    cr_assert_gt(spent, 10);
+    cr_assert_eq(refused, 20);
+    limit_file_size(RLIM_INFINITY);
+    cr_assert(spend(5000), "it recovers alone");
+    spent++;
+    cr_assert_eq(number_of("SELECT posted_nusd FROM vito_budgets"), spent);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_audit_logs"), spent);
+    cr_assert_eq(vito_sqlite_check(database, problem, sizeof(problem)), RT_OK, "%s", problem);
+    close_store();
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+    cr_assert_eq(number_of("SELECT posted_nusd FROM vito_budgets"), spent);
+}

@@ -1,0 +1,182 @@
+/*
+ * Vendor legs: the intent, what is held, and the settlement.
+ */
+#include <string.h>
+
+#include "vito/audit_chain.h"
+#include "vito/money.h"
+#include "vito/store/sqlite/internal.h"
+
+/* What one leg can report at most; a vendor may say anything. */
+#define USE_MAX INT64_C(1000000000000000)
+
+static int64_t
+bounded(int64_t value, int64_t max)
+{
+    if (value < 0)
+        return 0;
+    return value < max ? value : max;
+}
+
+enum rt_status
+vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *request,
+                     struct vito_answer *answer)
+{
+    (void)answer;
+    const struct vito_leg *leg = &request->leg;
+    enum rt_status status = vito_query(
+        database, QUERY_LEG_OPEN, vito_text(leg->id), vito_text(request->tenant_id),
+        vito_i64(request->period_start_ms), vito_text(VITO_NODE), vito_i64(database->epoch),
+        vito_text(leg->session_id), vito_text(leg->provider_id), vito_text(leg->decision_id),
+        vito_text(leg->policy_version), vito_text(vito_mode_name(leg->mode)),
+        vito_i64(leg->held_nusd), vito_i64(leg->at_ms));
+    return status == RT_EMPTY ? RT_OK : status;
+}
+
+enum rt_status
+vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *request,
+                       struct vito_answer *answer)
+{
+    (void)answer;
+    enum rt_status status =
+        vito_query(database, QUERY_LEG_EXTEND, vito_text(request->leg.id),
+                   vito_text(request->tenant_id), vito_i64(request->leg.held_nusd));
+    if (status != RT_EMPTY)
+        return status;
+    return vito_query_changes(database) > 0 ? RT_OK : RT_NOT_FOUND;
+}
+
+/* A leg as LEG_OPEN wrote it: who it is for is not said again. */
+struct row {
+    bool is_open;
+    int64_t period_start_ms, epoch;
+    char node[VITO_ID_BYTES];
+    char session_id[VITO_ID_BYTES];
+    char provider_id[VITO_PROVIDER_BYTES];
+    char decision_id[VITO_ID_BYTES];
+    char policy_version[VITO_VERSION_BYTES];
+    enum vito_mode mode;
+};
+
+static enum rt_status
+read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id,
+         struct row *row_out)
+{
+    enum rt_status status =
+        vito_query(database, QUERY_LEG_READ, vito_text(leg_id), vito_text(tenant_id));
+    if (status != RT_OK)
+        return status == RT_EMPTY ? RT_NOT_FOUND : status;
+    row_out->is_open = strcmp(vito_column_text(database, 0), "open") == 0;
+    row_out->period_start_ms = vito_column_i64(database, 1);
+    vito_column_copy(database, 2, row_out->node, sizeof(row_out->node));
+    row_out->epoch = vito_column_i64(database, 3);
+    vito_column_copy(database, 4, row_out->session_id, sizeof(row_out->session_id));
+    vito_column_copy(database, 5, row_out->provider_id, sizeof(row_out->provider_id));
+    vito_column_copy(database, 6, row_out->decision_id, sizeof(row_out->decision_id));
+    vito_column_copy(database, 7, row_out->policy_version, sizeof(row_out->policy_version));
+    row_out->mode = vito_mode_of(vito_column_text(database, 8));
+    return RT_OK;
+}
+
+/* Takes the cost out of the grant it was held from; *paid_out is what that had. */
+static enum rt_status
+spend_grant(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+            int64_t cost_nusd, int64_t *paid_out)
+{
+    struct vito_value tenant = vito_text(tenant_id), start = vito_i64(row->period_start_ms);
+    struct vito_value node = vito_text(row->node), epoch = vito_i64(row->epoch);
+    enum rt_status status = vito_query(database, QUERY_GRANT_READ, tenant, start, node, epoch);
+    if (status != RT_OK && status != RT_EMPTY)
+        return status;
+    int64_t left = status == RT_OK ? vito_column_i64(database, 0) : 0;
+    *paid_out = cost_nusd < left ? cost_nusd : left;
+    return vito_query(database, QUERY_GRANT_LOWER, tenant, start, node, epoch, vito_i64(*paid_out),
+                      vito_i64(0));
+}
+
+static enum rt_status
+post(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+     const struct vito_leg *leg, int64_t paid_nusd, struct vito_budget *budget_out)
+{
+    int64_t media_ms[VITO_MODE_COUNT] = {0};
+    media_ms[row->mode] = leg->use.media_ms;
+    enum rt_status status = vito_query(
+        database, QUERY_BUDGET_POST, vito_text(tenant_id), vito_i64(row->period_start_ms),
+        vito_i64(leg->cost_nusd), vito_i64(paid_nusd), vito_i64(leg->use.tokens),
+        vito_i64(leg->use.interactions), vito_i64(media_ms[VITO_TEXT]),
+        vito_i64(media_ms[VITO_VOICE]), vito_i64(media_ms[VITO_VIDEO]));
+    if (status == RT_OK)
+        *budget_out = vito_budget_of_row(database);
+    return status;
+}
+
+static enum rt_status
+add_record(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+           const struct vito_leg *leg)
+{
+    const struct vito_audit_record record = {
+        .id = leg->id,
+        .tenant_id = tenant_id,
+        .event = "BILLING_EVENT",
+        .session_id = row->session_id,
+        .at_ms = leg->at_ms,
+        .is_leg = true,
+        .provider_id = row->provider_id,
+        .decision_id = row->decision_id,
+        .policy_version = row->policy_version,
+        .mode = vito_mode_name(row->mode),
+        .outcome = leg->outcome,
+        .cost_nusd = leg->cost_nusd,
+        .tokens = leg->use.tokens,
+        .media_ms = leg->use.media_ms,
+        .interactions = leg->use.interactions,
+    };
+    return vito_audit_add(database, &record);
+}
+
+/* Each step can only fail by breaking the transaction, so all of it happens or nothing. */
+static enum rt_status
+settle_open(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+            const struct vito_leg *leg, struct vito_budget *budget_out)
+{
+    int64_t paid_nusd;
+    if (spend_grant(database, tenant_id, row, leg->cost_nusd, &paid_nusd) != RT_EMPTY)
+        return RT_UNAVAILABLE;
+    if (vito_query(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
+                   vito_text(leg->outcome), vito_i64(leg->cost_nusd),
+                   vito_i64(leg->cost_nusd - paid_nusd), vito_i64(leg->use.tokens),
+                   vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)
+        return RT_UNAVAILABLE;
+    if (post(database, tenant_id, row, leg, paid_nusd, budget_out) != RT_OK)
+        return RT_UNAVAILABLE;
+    return add_record(database, tenant_id, row, leg) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
+}
+
+enum rt_status
+vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struct vito_leg *leg,
+                struct vito_stored *stored)
+{
+    struct row row;
+    enum rt_status status = read_row(database, tenant_id, leg->id, &row);
+    if (status != RT_OK)
+        return status;
+    if (!row.is_open) {
+        stored->repeated = true;
+        return vito_budget_read(database, tenant_id, row.period_start_ms, &stored->budget);
+    }
+    struct vito_leg bounded_leg = *leg;
+    bounded_leg.cost_nusd = bounded(leg->cost_nusd, VITO_NUSD_MAX);
+    bounded_leg.use = (struct vito_use){
+        .tokens = bounded(leg->use.tokens, USE_MAX),
+        .media_ms = bounded(leg->use.media_ms, USE_MAX),
+        .interactions = bounded(leg->use.interactions, USE_MAX),
+    };
+    return settle_open(database, tenant_id, &row, &bounded_leg, &stored->budget);
+}
+
+enum rt_status
+vito_handle_leg_settle(struct vito_sqlite *database, const struct vito_request *request,
+                       struct vito_answer *answer)
+{
+    return vito_leg_settle(database, request->tenant_id, &request->leg, &answer->stored);
+}

@@ -1,0 +1,16 @@
+/*
+ * vito/store/sqlite/migrations.h - schema/sql/sqlite/, built into the program (embed.cmake).
+ */
+#ifndef VITO_STORE_SQLITE_MIGRATIONS_H
+#define VITO_STORE_SQLITE_MIGRATIONS_H
+
+struct vito_migration {
+    const char *name; /* "0001_core" */
+    const char *sql;  /* NUL-terminated */
+};
+
+/* Number i brings the schema from version i to i + 1. */
+extern const struct vito_migration vito_migrations[];
+extern const int vito_migration_count;
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * The statements of the store.
+ */
+#include "runtime/assert.h"
+#include "vito/store/sqlite/query.h"
+
+/* What struct vito_budget is read from. */
+#define FIGURES                                                                                    \
+    " limit_nusd, posted_nusd, reserved_nusd, tokens, interactions, text_ms, voice_ms, video_ms "
+
+/* What struct vito_audit_record is read from, and a cursor. */
+#define AUDIT_COLUMNS                                                                              \
+    " id, tenant_id, event, session_id, at_ms, provider_id, decision_id, policy_version, mode,"    \
+    " outcome, cost_amount_nusd, tokens, media_ms, interactions, details"
+
+/* Sums stay below 2^63, whatever vendors report. */
+#define SUM(column, value) column " = min(" column " + " value ", 9000000000000000000)"
+
+/* A budget of the same month as the one from ?2 to ?3, counted in another time zone. */
+#define SAME_MONTH                                                                                 \
+    " tenant_id = ?1 AND period_start_ms <> ?2 AND period_start_ms <= (?2 + ?3) / 2"               \
+    " AND period_end_ms > (?2 + ?3) / 2 "
+
+static const char *const texts[QUERY_COUNT] = {
+    [QUERY_BEGIN] = "BEGIN IMMEDIATE",
+    [QUERY_COMMIT] = "COMMIT",
+
+    [QUERY_NODE_START] = "INSERT INTO vito_nodes (node, epoch, started_ms) VALUES (?1, 1, ?2)"
+                         " ON CONFLICT (node) DO UPDATE"
+                         " SET epoch = epoch + 1, started_ms = excluded.started_ms"
+                         " RETURNING epoch",
+
+    [QUERY_TENANT_UPDATE] = "UPDATE vito_tenants SET document = ?2 WHERE tenant_id = ?1",
+    [QUERY_TENANT_INSERT] = "INSERT INTO vito_tenants (tenant_id, document) VALUES (?1, ?2)",
+    [QUERY_TENANT_GET] = "SELECT document FROM vito_tenants WHERE tenant_id = ?1",
+    [QUERY_TENANT_LIST] =
+        "SELECT json_group_array(json_object('id', tenant_id,"
+        " 'display_name', document ->> '$.display_name', 'policy', document ->> '$.policy'))"
+        " FROM (SELECT tenant_id, document FROM vito_tenants ORDER BY tenant_id)",
+    [QUERY_TENANT_REMOVE] = "DELETE FROM vito_tenants WHERE tenant_id = ?1",
+
+    /* A new version, unless the tenant's document ?2 has the same config as the last one. */
+    [QUERY_POLICY_CONFIG_ADD] =
+        "INSERT INTO vito_policy_configs (tenant_id, version, document, at_ms)"
+        " SELECT ?1, coalesce((SELECT max(version) FROM vito_policy_configs WHERE tenant_id = ?1),"
+        " 0) + 1, config, ?3"
+        " FROM (SELECT coalesce(?2 -> '$.policy_config', '{}') AS config)"
+        " WHERE config IS NOT (SELECT document FROM vito_policy_configs"
+        " WHERE tenant_id = ?1 ORDER BY version DESC LIMIT 1)",
+
+    [QUERY_KEY_ADD] = "INSERT INTO vito_api_keys (key_id, tenant_id, digest, created_ms)"
+                      " VALUES (?1, ?2, ?3, ?4)",
+    [QUERY_KEY_COUNT] = "SELECT count(*) FROM vito_api_keys WHERE tenant_id BETWEEN ?1 AND ?2",
+    [QUERY_KEY_LIST] = "SELECT key_id, tenant_id, digest, created_ms FROM vito_api_keys"
+                       " WHERE tenant_id BETWEEN ?1 AND ?2 ORDER BY tenant_id, created_ms, key_id",
+    [QUERY_KEY_REMOVE] = "DELETE FROM vito_api_keys WHERE key_id = ?1 AND tenant_id = ?2",
+
+    [QUERY_MEMORY_PUT] = "INSERT INTO vito_policy_memory (tenant_id, document) VALUES (?1, ?2)"
+                         " ON CONFLICT (tenant_id) DO UPDATE SET document = excluded.document",
+    [QUERY_MEMORY_GET] = "SELECT document FROM vito_policy_memory WHERE tenant_id = ?1",
+
+    /* A month that takes the place of another one begins with all that may be spent of that. */
+    [QUERY_BUDGET_OPEN] =
+        "INSERT INTO vito_budgets (tenant_id, period_start_ms, period_end_ms, limit_nusd,"
+        " posted_nusd, carried_nusd, tokens, interactions, text_ms, voice_ms, video_ms)"
+        " SELECT ?1, ?2, ?3, ?4, coalesce(max(posted_nusd + reserved_nusd), 0),"
+        " coalesce(max(posted_nusd + reserved_nusd), 0), coalesce(max(tokens), 0),"
+        " coalesce(max(interactions), 0), coalesce(max(text_ms), 0), coalesce(max(voice_ms), 0),"
+        " coalesce(max(video_ms), 0)"
+        " FROM vito_budgets WHERE" SAME_MONTH "ON CONFLICT (tenant_id, period_start_ms) DO UPDATE"
+        " SET limit_nusd = excluded.limit_nusd,"
+        " posted_nusd = max(posted_nusd, excluded.posted_nusd),"
+        " carried_nusd = carried_nusd + max(excluded.posted_nusd - posted_nusd, 0)"
+        " RETURNING" FIGURES,
+    [QUERY_BUDGET_FREEZE_OTHERS] = "UPDATE vito_budgets"
+                                   " SET limit_nusd = min(limit_nusd, posted_nusd + reserved_nusd)"
+                                   " WHERE" SAME_MONTH,
+    [QUERY_BUDGET_READ] =
+        "SELECT" FIGURES "FROM vito_budgets WHERE tenant_id = ?1 AND period_start_ms = ?2",
+    [QUERY_BUDGET_RESERVE] = "UPDATE vito_budgets SET reserved_nusd = reserved_nusd + ?3"
+                             " WHERE tenant_id = ?1 AND period_start_ms = ?2 RETURNING" FIGURES,
+    [QUERY_BUDGET_POST] = "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - ?4, " SUM(
+        "posted_nusd",
+        "?3") ", " SUM("tokens",
+                       "?5") ", " SUM("interactions",
+                                      "?6") ", " SUM("text_ms",
+                                                     "?7") ", " SUM("voice_ms",
+                                                                    "?8") ", " SUM("video_ms",
+                                                                                   "?9") " WHERE "
+                                                                                         "tenant_"
+                                                                                         "id = ?1 "
+                                                                                         "AND "
+                                                                                         "period_"
+                                                                                         "start_ms "
+                                                                                         "= ?2 "
+                                                                                         "RETURNIN"
+                                                                                         "G" FIGURES,
+    [QUERY_BUDGET_UNRESERVE_STALE] =
+        "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - stale.left_nusd"
+        " FROM (SELECT tenant_id, period_start_ms, sum(left_nusd) AS left_nusd FROM vito_grants"
+        " WHERE state = 'open' AND node = ?1 AND epoch < ?2 GROUP BY 1, 2) AS stale"
+        " WHERE vito_budgets.tenant_id = stale.tenant_id"
+        " AND vito_budgets.period_start_ms = stale.period_start_ms",
+
+    [QUERY_GRANT_ADD] = "INSERT INTO vito_grants"
+                        " (tenant_id, period_start_ms, node, epoch, left_nusd, granted_nusd, state)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?5, 'open')"
+                        " ON CONFLICT (tenant_id, period_start_ms, node, epoch) DO UPDATE"
+                        " SET left_nusd = left_nusd + excluded.left_nusd,"
+                        " granted_nusd = granted_nusd + excluded.granted_nusd",
+    [QUERY_GRANT_READ] = "SELECT left_nusd FROM vito_grants"
+                         " WHERE tenant_id = ?1 AND period_start_ms = ?2 AND node = ?3"
+                         " AND epoch = ?4 AND state = 'open'",
+    [QUERY_GRANT_LOWER] = "UPDATE vito_grants SET left_nusd = left_nusd - ?5 - ?6,"
+                          " granted_nusd = granted_nusd - ?6"
+                          " WHERE tenant_id = ?1 AND period_start_ms = ?2 AND node = ?3"
+                          " AND epoch = ?4",
+    [QUERY_GRANT_CLOSE_STALE] =
+        "UPDATE vito_grants"
+        " SET state = 'closed', granted_nusd = granted_nusd - left_nusd, left_nusd = 0"
+        " WHERE state = 'open' AND node = ?1 AND epoch < ?2",
+
+    [QUERY_LEG_OPEN] =
+        "INSERT INTO vito_usage (leg_id, tenant_id, period_start_ms, node, epoch, session_id,"
+        " provider_id, decision_id, policy_version, mode, state, held_nusd, opened_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open', ?11, ?12)",
+    [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3)"
+                         " WHERE leg_id = ?1 AND tenant_id = ?2 AND state = 'open'",
+    [QUERY_LEG_READ] = "SELECT state, period_start_ms, node, epoch, session_id, provider_id,"
+                       " decision_id, policy_version, mode"
+                       " FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
+    [QUERY_LEG_SETTLE] = "UPDATE vito_usage SET state = 'settled', settled_ms = ?2, outcome = ?3,"
+                         " cost_nusd = ?4, overrun_nusd = ?5, tokens = ?6, media_ms = ?7,"
+                         " interactions = ?8 WHERE leg_id = ?1",
+    [QUERY_LEG_FIND_OPEN] = "SELECT leg_id, tenant_id, held_nusd FROM vito_usage"
+                            " WHERE state = 'open' AND node = ?1 AND epoch < ?2"
+                            " ORDER BY leg_id LIMIT 1",
+
+    [QUERY_AUDIT_LAST_CHAIN] = "SELECT chain FROM vito_audit_logs WHERE tenant_id = ?1"
+                               " ORDER BY seq DESC LIMIT 1",
+    [QUERY_AUDIT_ADD] = "INSERT INTO vito_audit_logs (" AUDIT_COLUMNS ", chain) VALUES"
+                        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    [QUERY_AUDIT_LIST] = "SELECT" AUDIT_COLUMNS ", seq FROM vito_audit_logs"
+                         " WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [QUERY_AUDIT_LIST_OF_SESSION] =
+        "SELECT" AUDIT_COLUMNS ", seq FROM vito_audit_logs"
+        " WHERE tenant_id = ?1 AND seq > ?2 AND session_id = ?4 ORDER BY seq LIMIT ?3",
+    [QUERY_AUDIT_CHAINS] =
+        "SELECT" AUDIT_COLUMNS ", chain FROM vito_audit_logs ORDER BY tenant_id, seq",
+};
+
+const char *
+vito_query_text(enum vito_query query)
+{
+    RT_ASSERT((unsigned)query < QUERY_COUNT);
+    return texts[query];
+}
