@@ -32,7 +32,7 @@ struct adapter_sheet {
     int64_t price_minute_nusd;
     uint32_t quantum_ms;             /* media to hold at a time */
     uint32_t stop_ms;                /* media that may still be generated after we say stop */
-    uint32_t quantum_tokens;         /* output tokens to hold at a time */
+    uint32_t quantum_tokens;         /* output tokens of one answer: held whole */
     uint32_t prompt_bytes_per_token; /* for estimates: this many bytes are at least one token */
     uint32_t prompt_tokens_fixed;    /* and this many are added for each message */
     char audio_format[64];           /* "pcm_s16le;rate=24000;channels=1" */

@@ -197,13 +197,23 @@ on_failed(struct rt_actor *self, struct connection *connection, struct rt_messag
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
 }
 
+/* DOWN has overtaken the session's last frames, which are in our mailbox already. */
 static void
 on_session_down(struct rt_actor *self, struct connection *connection, const struct rt_down *down)
 {
-    (void)self;
     if (!rt_address_is(down->who, connection->session))
         return;
     connection->session = RT_NOBODY;
+    struct rt_message *message = rt_message_create(CONN_ORPHANED, 0);
+    if (message == NULL || rt_send(self, rt_self(self), message) != RT_OK)
+        connection->calls->close(connection->socket, 1011, "overload");
+}
+
+static void
+on_orphaned(struct connection *connection)
+{
+    if (!rt_address_is(connection->session, RT_NOBODY))
+        return; /* that was the session of a request before */
     if (connection->phase == CONNECTION_TURN && !connection->answered)
         connection_refuse_for(connection, PROBLEM_INTERNAL);
     else if (connection->phase == CONNECTION_WEBSOCKET)
@@ -226,6 +236,9 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         break;
     case CONN_CLOSED:
         rt_stop(self, RT_EXIT_NORMAL);
+        break;
+    case CONN_ORPHANED:
+        on_orphaned(connection);
         break;
     case CONN_FRAME:
         if (connection->phase == CONNECTION_TURN)

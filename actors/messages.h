@@ -62,11 +62,12 @@ enum twin_kind {
     SESSION_TERMINATE, /* struct session_terminate */
 
     /* to a connection */
-    CONN_FRAME,   /* struct frame_out, buffer: its body; from the session */
-    CONN_REQUEST, /* struct conn_request, buffer: its texts and body; from the socket, as … */
-    CONN_MESSAGE, /* struct conn_message, buffer */
-    CONN_DRAINED, /* no payload: what was queued has left */
-    CONN_CLOSED,  /* no payload: the socket is gone */
+    CONN_FRAME,    /* struct frame_out, buffer: its body; from the session */
+    CONN_REQUEST,  /* struct conn_request, buffer: its texts and body; from the socket, as … */
+    CONN_MESSAGE,  /* struct conn_message, buffer */
+    CONN_DRAINED,  /* no payload: what was queued has left */
+    CONN_CLOSED,   /* no payload: the socket is gone */
+    CONN_ORPHANED, /* no payload, from itself: the session has ended and was heard out */
 
     /* to a vendor actor */
     VENDOR_OPEN,   /* struct vendor_open, buffer: three texts, see there */
@@ -146,6 +147,7 @@ struct leg_grant {
     char provider[VITO_PROVIDER_BYTES];
     enum vito_mode mode;
     int64_t allowed_tokens, allowed_ms; /* in total; VITO_UNLIMITED when free */
+    int64_t answer_tokens_max;          /* VITO_TEXT: to be told to the vendor */
     int64_t affordable_ms; /* before the month, the session or a quota runs out; for backstops */
 };
 

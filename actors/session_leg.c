@@ -98,7 +98,7 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
         .heir = session->tenant,
         .allowed_tokens = grant->allowed_tokens,
         .allowed_ms = grant->allowed_ms,
-        .renew_tokens = renew_at(grant->allowed_tokens, leg->sheet->quantum_tokens),
+        .renew_tokens = VITO_UNLIMITED, /* an answer is held whole */
         .renew_ms = renew_at(grant->allowed_ms, leg->sheet->quantum_ms),
     };
     strcpy(open->provider, grant->provider);
@@ -186,7 +186,6 @@ static bool
 needs_more(const struct session_leg *leg)
 {
     return leg->waiting ||
-           leg->use.tokens >= renew_at(leg->grant.allowed_tokens, leg->sheet->quantum_tokens) ||
            leg->use.media_ms >= renew_at(leg->grant.allowed_ms, leg->sheet->quantum_ms);
 }
 
@@ -218,7 +217,7 @@ allow(struct rt_actor *self, struct session_leg *leg, const struct tenant_metere
         .leg = leg->grant.number,
         .allowed_tokens = metered->allowed_tokens,
         .allowed_ms = metered->allowed_ms,
-        .renew_tokens = renew_at(metered->allowed_tokens, leg->sheet->quantum_tokens),
+        .renew_tokens = VITO_UNLIMITED,
         .renew_ms = renew_at(metered->allowed_ms, leg->sheet->quantum_ms),
     };
     rt_send_control(self, leg->vendor, message);

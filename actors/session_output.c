@@ -7,6 +7,8 @@
 #include "actors/session_state.h"
 #include "runtime/assert.h"
 
+enum { ANSWER_USUAL_BYTES = 4096 };
+
 struct rt_message *
 session_frame(struct session *session, enum frame_type type, const struct session_turn *turn)
 {
@@ -135,13 +137,24 @@ session_forget_all(struct session *session)
         forget_oldest(session);
 }
 
+/* Turns before it add to the conversation: their texts, and answers of a usual length. */
 void
-session_prompt_size(const struct session *session, const struct rt_buffer *text,
-                    uint32_t *bytes_out, uint32_t *messages_out)
+session_size_prompt(const struct session *session, struct session_turn *turn)
 {
     size_t instructions = strlen(session->config->instructions);
-    *bytes_out = (uint32_t)(instructions + history_bytes(session) + text->size_bytes);
-    *messages_out = session->history_count + (instructions > 0 ? 2 : 1);
+    size_t history = history_bytes(session);
+    uint32_t messages = session->history_count;
+    for (const struct session_turn *before = session->turns; before != turn;
+         before = before->next) {
+        history += before->text->size_bytes + ANSWER_USUAL_BYTES;
+        messages += 2;
+    }
+    if (history > SESSION_HISTORY_BYTES_MAX)
+        history = SESSION_HISTORY_BYTES_MAX;
+    if (messages > SESSION_HISTORY_MAX)
+        messages = SESSION_HISTORY_MAX;
+    turn->prompt_bytes = (uint32_t)(instructions + history + turn->text->size_bytes);
+    turn->prompt_messages = messages + (instructions > 0 ? 2 : 1);
 }
 
 static void
@@ -153,6 +166,22 @@ write_message(struct wire_writer *writer, const char *role, const char *text, si
     wire_close(writer);
 }
 
+/* Where the part of the conversation begins that was paid for with the turn. */
+static uint32_t
+first_that_fits(const struct session *session, const struct session_turn *turn)
+{
+    size_t instructions = strlen(session->config->instructions);
+    size_t bytes = turn->text->size_bytes + instructions;
+    uint32_t messages = instructions > 0 ? 2 : 1;
+    uint32_t first = session->history_count;
+    while (first > 0 && messages < turn->prompt_messages &&
+           bytes + session->history[first - 1].text->size_bytes <= turn->prompt_bytes) {
+        bytes += session->history[--first].text->size_bytes;
+        messages++;
+    }
+    return first;
+}
+
 static void
 write_messages(struct wire_writer *writer, const struct session *session,
                const struct session_turn *turn)
@@ -161,7 +190,7 @@ write_messages(struct wire_writer *writer, const struct session *session,
     if (session->config->instructions[0] != '\0')
         write_message(writer, "system", session->config->instructions,
                       strlen(session->config->instructions));
-    for (uint32_t i = 0; i < session->history_count; i++)
+    for (uint32_t i = first_that_fits(session, turn); i < session->history_count; i++)
         write_message(writer, session->history[i].by_client ? "user" : "assistant",
                       (const char *)session->history[i].text->bytes,
                       session->history[i].text->size_bytes);
@@ -208,7 +237,7 @@ write_limits(struct rt_actor *self, struct wire_writer *writer, const struct ses
     if (grant->mode != VITO_TEXT && media_ms != VITO_UNLIMITED)
         wire_int(writer, "media_ms", media_ms > 0 ? media_ms : 0);
     if (grant->mode == VITO_TEXT)
-        wire_int(writer, "tokens", SESSION_TOKENS_PER_TURN_MAX);
+        wire_int(writer, "tokens", grant->answer_tokens_max);
     wire_close(writer);
 }
 
@@ -219,7 +248,7 @@ write_drive(struct wire_writer *writer, const struct session *session,
     wire_open_map(writer, NULL);
     if (turn != NULL && grant->mode == VITO_TEXT) {
         write_messages(writer, session, turn);
-        wire_int(writer, "tokens_max", SESSION_TOKENS_PER_TURN_MAX);
+        wire_int(writer, "tokens_max", grant->answer_tokens_max);
     } else if (turn != NULL) {
         wire_text_bytes(writer, "text", turn->answer, turn->answer_bytes);
     }

@@ -18,7 +18,6 @@ enum {
     SESSION_HISTORY_BYTES_MAX = 24 * 1024,
     SESSION_TEXT_BYTES_MAX = 64 * 1024, /* of one answer */
     SESSION_WARNINGS_MIN = 2,           /* before any cut for cost */
-    SESSION_TOKENS_PER_TURN_MAX = 1024, /* told to vendors as a backstop; holds decide before */
 };
 
 enum session_phase { SESSION_STARTING, SESSION_OPEN, SESSION_ENDING };
@@ -34,7 +33,8 @@ struct session_turn {
     uint64_t request; /* to the tenant, for a leg of it; 0 when none is under way */
     struct frame_id id;
     enum turn_state state;
-    struct rt_buffer *text; /* what the client said */
+    struct rt_buffer *text;                 /* what the client said */
+    uint32_t prompt_bytes, prompt_messages; /* paid for: what a vendor is sent stays within */
     struct frame_decision decision;
     struct leg_grant grant; /* TURN_READY: the chat's leg, not yet opened */
     struct problem failure; /* why it could not be answered; PROBLEM_NONE otherwise */
@@ -197,8 +197,7 @@ void session_bill(struct session *session, const struct session_leg *leg,
 struct rt_buffer *session_vendor_inputs(struct rt_actor *self, const struct session *session,
                                         const struct session_turn *turn,
                                         const struct leg_grant *grant);
-/* What the next chat would send: bytes and messages. */
-void session_prompt_size(const struct session *session, const struct rt_buffer *text,
-                         uint32_t *bytes_out, uint32_t *messages_out);
+/* Sets what the turn's chat will send at most: bytes and messages. */
+void session_size_prompt(const struct session *session, struct session_turn *turn);
 
 #endif

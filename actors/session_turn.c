@@ -96,7 +96,9 @@ ask_tenant(struct rt_actor *self, struct session *session, struct session_turn *
     ask->mode = mode_for_turn(session);
     ask->user = session->user;
     ask->text_bytes = turn->text->size_bytes;
-    session_prompt_size(session, turn->text, &ask->prompt_bytes, &ask->prompt_messages);
+    session_size_prompt(session, turn);
+    ask->prompt_bytes = turn->prompt_bytes;
+    ask->prompt_messages = turn->prompt_messages;
     turn->request = ++session->request_id;
     rt_request(self, session->tenant, message, turn->request);
 }
@@ -259,7 +261,8 @@ ask_for_leg(struct rt_actor *self, struct session *session, struct session_turn 
     strcpy(hold->policy_version, turn->decision.policy_version);
     hold->mode = mode;
     hold->provider_index = turn->provider_index[mode];
-    session_prompt_size(session, turn->text, &hold->prompt_bytes, &hold->prompt_messages);
+    hold->prompt_bytes = turn->prompt_bytes;
+    hold->prompt_messages = turn->prompt_messages;
     turn->legs++;
     turn->request = ++session->request_id;
     rt_request_control(self, session->tenant, message, turn->request);

@@ -46,6 +46,7 @@ make_leg(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *
     leg->config = tenant_config_acquire(tenant->config);
     leg->provider = provider;
     leg->prompt_tokens = tenant_leg_prompt_tokens(provider->sheet, &admission->ask);
+    leg->prompt_tokens_max = tenant_leg_prompt_tokens_max(provider->sheet, &admission->ask);
     leg->row.mode = tenant_leg_mode(admission);
     tenant_make_id(self, tenant, "leg", leg->row.id, &leg->number);
     strcpy(leg->row.provider_id, provider->name);
@@ -151,6 +152,15 @@ tenant_leg_open(struct rt_actor *self, struct tenant *tenant, struct tenant_admi
     tenant_fund(self, tenant, &leg->funding);
 }
 
+/* How long an answer the vendor may be asked for. */
+static int64_t
+answer_tokens_max(const struct tenant_leg *leg)
+{
+    if (leg->allowed_tokens == VITO_UNLIMITED)
+        return leg->provider->sheet->quantum_tokens;
+    return leg->allowed_tokens - leg->prompt_tokens_max;
+}
+
 void
 tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
                      enum rt_status status)
@@ -174,6 +184,7 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
         .mode = leg->row.mode,
         .allowed_tokens = leg->allowed_tokens,
         .allowed_ms = leg->allowed_ms,
+        .answer_tokens_max = answer_tokens_max(leg),
         .affordable_ms = tenant_leg_affordable_ms(tenant, leg),
     };
     strcpy(grant.leg_id, leg->row.id);

@@ -50,18 +50,25 @@ price_of_tokens(const struct tenant_leg *leg, int64_t tokens)
     return vito_use_price(&use, &leg->provider->prices);
 }
 
-/* The next step of a chat: the prompt and a quantum of output, or one more quantum. */
+/*
+ * A chat is held whole before it is asked for: the most its prompt can be, and an answer that the
+ * vendor is told to keep within. What it generates while we hang up is covered, too. A vendor that
+ * goes on beyond it gets one more answer's worth, or is cut.
+ */
 static enum problem_reason
 size_tokens(const struct tenant *tenant, const struct tenant_leg *leg, struct tenant_leg_size *size)
 {
     enum problem_reason limit;
     int64_t budget = budget_of(tenant, leg, &limit);
     int64_t held = vito_hold_amount(leg->hold);
-    int64_t base = leg->allowed_tokens > 0 ? leg->allowed_tokens : leg->prompt_tokens;
     int64_t left = tokens_left(tenant, leg);
-    int64_t target = smaller(base + leg->provider->sheet->quantum_tokens, left);
-    if (target < base + 1)
+    int64_t base = leg->prompt_tokens_max;
+    int64_t used = leg->prompt_tokens;
+    if (leg->allowed_tokens > 0)
+        base = used = leg->allowed_tokens;
+    if (left <= used)
         return PROBLEM_SESSION_TOKENS;
+    int64_t target = base + smaller(leg->provider->sheet->quantum_tokens, left - used);
     if (price_of_tokens(leg, target) - held > budget) {
         const struct vito_price_list *prices = &leg->provider->prices;
         int64_t spendable = budget + held - prices->interaction_nusd;
@@ -160,6 +167,13 @@ tenant_leg_provider(const struct tenant *tenant, const struct tenant_admission *
     return &tenant->config->providers[mode][admission->ask.provider_index];
 }
 
+/* No tokenizer makes more than one token of a byte; what frames a message is counted twice. */
+uint32_t
+tenant_leg_prompt_tokens_max(const struct adapter_sheet *sheet, const struct tenant_admit *ask)
+{
+    return ask->prompt_bytes + 2 * ask->prompt_messages * sheet->prompt_tokens_fixed;
+}
+
 uint32_t
 tenant_leg_prompt_tokens(const struct adapter_sheet *sheet, const struct tenant_admit *ask)
 {
@@ -177,7 +191,7 @@ tenant_leg_estimate(const struct tenant *tenant, const struct tenant_admission *
     struct vito_use use = {0};
     if (tenant_leg_mode(admission) == VITO_TEXT) {
         use.interactions = 1;
-        use.tokens = tenant_leg_prompt_tokens(provider->sheet, &admission->ask) +
+        use.tokens = tenant_leg_prompt_tokens_max(provider->sheet, &admission->ask) +
                      provider->sheet->quantum_tokens;
     } else {
         use.media_ms = provider->sheet->quantum_ms + provider->sheet->stop_ms;

@@ -98,6 +98,7 @@ struct tenant_leg {
     const struct tenant_provider *provider;
     struct vito_leg row;
     uint32_t prompt_tokens;             /* estimated */
+    uint32_t prompt_tokens_max;         /* it cannot be more */
     int64_t allowed_tokens, allowed_ms; /* in total; durable */
     struct tenant_leg_size size;        /* being funded */
     struct tenant_funding funding;
@@ -203,6 +204,8 @@ const struct tenant_provider *tenant_leg_provider(const struct tenant *tenant,
                                                   const struct tenant_admission *admission);
 uint32_t tenant_leg_prompt_tokens(const struct adapter_sheet *sheet,
                                   const struct tenant_admit *ask);
+uint32_t tenant_leg_prompt_tokens_max(const struct adapter_sheet *sheet,
+                                      const struct tenant_admit *ask);
 /* What the first quantum of the leg would cost at most. */
 int64_t tenant_leg_estimate(const struct tenant *tenant, const struct tenant_admission *admission);
 /* The leg's next step: what it takes and where it leads. PROBLEM_NONE, or which limit forbids. */

@@ -117,7 +117,7 @@ static void
 on_alarm(struct vendor *vendor, struct vendor_alarm *alarm)
 {
     struct vendor_leg *leg = alarm->leg;
-    if (alarm->is_patience) { /* initialize or terminate takes too long: nobody knows */
+    if (alarm->is_patience) { /* creating or stopping takes too long: nobody knows */
         if (leg->error == ADAPTER_ERROR_NONE)
             leg->error = ADAPTER_ERROR_UNKNOWN;
         vendor_close_leg(vendor, leg, ADAPTER_STOP_IMPOSSIBLE);

@@ -7,7 +7,7 @@
 #include "runtime/log.h"
 #include "runtime/pool.h"
 
-enum { INITIALIZE_MAX_MS = 30000, TERMINATE_MAX_MS = 12000 };
+enum { INITIALIZE_MAX_MS = 30000, TERMINATE_MAX_MS = 12000, CUT_MAX_MS = 3000 };
 
 struct vendor_leg *
 vendor_find_leg(const struct vendor *vendor, uint64_t number)
@@ -196,8 +196,10 @@ vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg, enum adapter_e
 void
 vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stop_reason reason)
 {
-    if (vendor_want_stop(leg, reason) && leg->verb == ADAPTER_DRIVE)
-        vendor_resume_with(vendor, leg, ADAPTER_EVENT_CUT);
+    if (!vendor_want_stop(leg, reason) || leg->verb != ADAPTER_DRIVE)
+        return;
+    vendor_wake_after(vendor, &leg->patience, CUT_MAX_MS);
+    vendor_resume_with(vendor, leg, ADAPTER_EVENT_CUT);
 }
 
 static void

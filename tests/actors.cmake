@@ -4,3 +4,10 @@ endforeach()
 if(TARGET test_frames)
   target_link_libraries(test_frames PRIVATE PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM)
 endif()
+
+# The twin's actors in the simulated world, over the embedded store's SQL.
+add_library(sim_world STATIC sim/world/sim_books.c sim/world/sim_clients.c sim/world/sim_policy.c
+  sim/world/sim_store.c sim/world/sim_vendors.c)
+target_link_libraries(sim_world PUBLIC actors vito_sqlite
+  PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM PkgConfig::SQLITE)
+twin_sim(sim_world twins)

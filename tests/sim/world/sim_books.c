@@ -1,0 +1,134 @@
+#include "tests/sim/world/sim_books.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/world/sim_store.h"
+#include "tests/stress/stress.h"
+#include "vito/store/sqlite/internal.h"
+
+RT_PRINTF(2, 3)
+static void
+find(struct sim_books *books, const char *format, ...)
+{
+    va_list arguments;
+    if (books->finding[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(books->finding, sizeof(books->finding), format, arguments);
+    va_end(arguments);
+}
+
+void
+sim_books_open(struct sim_books *books)
+{
+    CHECK(sqlite3_prepare_v2(books->database->db,
+                             "SELECT held_nusd FROM vito_usage WHERE leg_id = ? "
+                             "AND state = 'open'",
+                             -1, &books->held, NULL) == SQLITE_OK);
+}
+
+void
+sim_books_close(struct sim_books *books)
+{
+    sqlite3_finalize(books->held);
+}
+
+void
+sim_books_check_vendor(struct sim_books *books, const struct sim_truth *truth)
+{
+    sqlite3_bind_text(books->held, 1, truth->leg_id, -1, SQLITE_STATIC);
+    int64_t held =
+        sqlite3_step(books->held) == SQLITE_ROW ? sqlite3_column_int64(books->held, 0) : 0;
+    sqlite3_reset(books->held);
+    int64_t true_nusd = sim_truth_nusd(books->vendors, truth);
+    if (true_nusd > held)
+        find(books, "I1: %s: its %s vendor has done work for %ld, held is %ld", truth->leg_id,
+             vito_mode_name(truth->mode), true_nusd, held);
+}
+
+/* Each counts what must not be. */
+static const struct {
+    const char *what, *sql;
+} ledger_rules[] = {
+    {"I2: posted + reserved is beyond the limit",
+     "SELECT count(*) FROM vito_budgets WHERE posted_nusd + reserved_nusd > limit_nusd"},
+    {"I2: reserved is not the sum of open slices",
+     "SELECT count(*) FROM vito_budgets AS b WHERE reserved_nusd <> (SELECT "
+     "coalesce(sum(left_nusd), 0) FROM vito_grants AS g WHERE g.tenant_id = b.tenant_id "
+     "AND g.period_start_ms = b.period_start_ms AND g.state = 'open')"},
+    {"I2: open legs hold more than their slice",
+     "SELECT count(*) FROM vito_grants AS g WHERE left_nusd < (SELECT coalesce(sum(held_nusd), 0) "
+     "FROM vito_usage AS u WHERE u.tenant_id = g.tenant_id AND u.epoch = g.epoch "
+     "AND u.period_start_ms = g.period_start_ms AND u.state = 'open')"},
+    {"I2: posted is not the sum of settled legs",
+     "SELECT count(*) FROM vito_budgets AS b WHERE posted_nusd - carried_nusd <> (SELECT "
+     "coalesce(sum(cost_nusd), 0) FROM vito_usage AS u WHERE u.tenant_id = b.tenant_id "
+     "AND u.period_start_ms = b.period_start_ms AND u.state = 'settled')"},
+    {"I3: a settled leg is not in the audit trail exactly once at its cost",
+     "SELECT count(*) FROM vito_usage AS u WHERE state = 'settled' AND 1 <> (SELECT count(*) FROM "
+     "vito_audit_logs AS a WHERE a.id = u.leg_id AND a.cost_amount_nusd = u.cost_nusd)"},
+    {"I3: the audit trail has a leg that is not settled",
+     "SELECT count(*) FROM vito_audit_logs AS a WHERE event = 'BILLING_EVENT' AND NOT EXISTS "
+     "(SELECT 1 FROM vito_usage AS u WHERE u.leg_id = a.id AND u.state = 'settled')"},
+    {"I3: a leg cost more than was held for it",
+     "SELECT count(*) FROM vito_usage WHERE cost_nusd > held_nusd"},
+};
+
+static const struct {
+    const char *what, *sql;
+} end_rules[] = {
+    {"I6: a leg is still open", "SELECT count(*) FROM vito_usage WHERE state = 'open'"},
+    {"I6: money is still reserved", "SELECT sum(reserved_nusd) FROM vito_budgets"},
+};
+
+void
+sim_books_check_ledger(struct sim_books *books)
+{
+    for (size_t i = 0; i < RT_COUNT_OF(ledger_rules); i++) {
+        int64_t wrong = sim_store_query(books->database, ledger_rules[i].sql);
+        if (wrong != 0)
+            find(books, "%s (%ld)", ledger_rules[i].what, wrong);
+    }
+}
+
+static void
+check_leg(struct sim_books *books, const struct sim_truth *truth, sqlite3_stmt *statement)
+{
+    sqlite3_reset(statement);
+    sqlite3_bind_text(statement, 1, truth->leg_id, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) != SQLITE_ROW) {
+        find(books, "I3: %s was carried out and is not in the ledger", truth->leg_id);
+        return;
+    }
+    int64_t cost = sqlite3_column_int64(statement, 0);
+    int64_t interactions = sqlite3_column_int64(statement, 1);
+    const char *outcome = (const char *)sqlite3_column_text(statement, 2);
+    int64_t true_nusd = sim_truth_nusd(books->vendors, truth);
+    bool proven = !truth->unstoppable && strcmp(outcome, "recovered") != 0;
+    if (cost < true_nusd)
+        find(books, "I3: %s (%s) is in the ledger at %ld, its vendor will bill %ld", truth->leg_id,
+             outcome, cost, true_nusd);
+    if (proven && cost != true_nusd + interactions * books->interaction_nusd)
+        find(books, "I3: %s (%s, %ld turns) is in the ledger at %ld, the vendor's part is %ld",
+             truth->leg_id, outcome, interactions, cost, true_nusd);
+}
+
+void
+sim_books_check_end(struct sim_books *books)
+{
+    sqlite3_stmt *statement;
+    for (size_t i = 0; i < RT_COUNT_OF(end_rules); i++) {
+        int64_t wrong = sim_store_query(books->database, end_rules[i].sql);
+        if (wrong != 0)
+            find(books, "%s (%ld)", end_rules[i].what, wrong);
+    }
+    CHECK(sqlite3_prepare_v2(books->database->db,
+                             "SELECT cost_nusd, interactions, outcome FROM vito_usage "
+                             "WHERE leg_id = ? AND state = 'settled'",
+                             -1, &statement, NULL) == SQLITE_OK);
+    for (unsigned i = 0; i < books->vendors->truth_count; i++)
+        check_leg(books, &books->vendors->truths[i], statement);
+    sqlite3_finalize(statement);
+}

@@ -1,0 +1,155 @@
+#include "tests/sim/world/sim_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/stress/stress.h"
+#include "vito/store/sqlite/internal.h"
+
+enum { BATCH_MAX = 64 };
+
+struct sim_store_request {
+    struct sim_store_request *next;
+    struct rt_address caller;
+    uint64_t request_id;
+    struct vito_request request;
+};
+
+struct answer {
+    struct sim_store_request *request;
+    struct vito_stored stored;
+    struct rt_buffer *document;
+};
+
+static struct sim_store_request *
+pop(struct sim_store *store)
+{
+    struct sim_store_request *request = store->first;
+    if (request == NULL)
+        return NULL;
+    store->first = request->next;
+    if (store->first == NULL)
+        store->end = &store->first;
+    return request;
+}
+
+static size_t
+execute_batch(struct sim_store *store, struct answer *answers)
+{
+    size_t count = 0;
+    size_t batch = 1 + rt_random_below(rt_sim_random(store->sim), BATCH_MAX);
+    while (count < batch && store->first != NULL) {
+        struct answer *answer = &answers[count++];
+        memset(answer, 0, sizeof(*answer));
+        answer->request = pop(store);
+        answer->stored.op = answer->request->request.op;
+        CHECK(vito_sqlite_execute(store->database, &answer->request->request, &answer->stored,
+                                  &answer->document));
+    }
+    return count;
+}
+
+static void
+answer_all(struct sim_store *store, struct answer *answers, size_t count, bool failed)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sim_store_request *request = answers[i].request;
+        if (failed) {
+            rt_buffer_release(answers[i].document);
+            answers[i].document = NULL;
+            answers[i].stored =
+                (struct vito_stored){.op = request->request.op, .status = RT_UNAVAILABLE};
+        }
+        vito_store_answer(rt_sim_system(store->sim), request->caller, request->request_id,
+                          &answers[i].stored, answers[i].document);
+        rt_buffer_release(request->request.document);
+        free(request);
+    }
+}
+
+static void set_flush(struct sim_store *store);
+
+static void
+flush(void *context)
+{
+    struct sim_store *store = context;
+    struct answer answers[BATCH_MAX];
+    struct rt_random *dice = rt_sim_random(store->sim);
+    store->flush_is_set = false;
+    bool rolled_back = store->down || rt_random_chance(dice, store->rollback_per_mille);
+    bool forgotten = store->forgetful && rt_random_chance(dice, 100);
+    CHECK(vito_sqlite_begin(store->database) == RT_OK);
+    size_t count = execute_batch(store, answers);
+    if (rolled_back || forgotten)
+        vito_sqlite_rollback(store->database);
+    else
+        CHECK(vito_sqlite_commit(store->database) == RT_OK);
+    bool lost = rt_random_chance(dice, store->lost_ack_per_mille);
+    if (!rolled_back)
+        store->committed(store->context);
+    answer_all(store, answers, count, rolled_back || lost);
+    set_flush(store);
+}
+
+static void
+set_flush(struct sim_store *store)
+{
+    if (store->flush_is_set || store->first == NULL)
+        return;
+    store->flush_is_set = true;
+    uint64_t delay_ns = 100000 + rt_random_below(rt_sim_random(store->sim), store->delay_max_ns);
+    CHECK(rt_sim_after(store->sim, delay_ns, flush, store));
+}
+
+static void
+submit(void *self, struct rt_actor *caller, const struct vito_request *request, uint64_t request_id)
+{
+    struct sim_store *store = self;
+    struct sim_store_request *copy = malloc(sizeof(*copy));
+    CHECK(copy != NULL);
+    *copy = (struct sim_store_request){
+        .caller = rt_self(caller), .request_id = request_id, .request = *request};
+    *store->end = copy;
+    store->end = &copy->next;
+    set_flush(store);
+}
+
+struct sim_store *
+sim_store_create(struct rt_sim *sim, struct vito_sqlite *database)
+{
+    struct sim_store *store = calloc(1, sizeof(*store));
+    CHECK(store != NULL);
+    store->sim = sim;
+    store->database = database;
+    store->end = &store->first;
+    store->delay_max_ns = 3 * RT_NS_PER_MS;
+    return store;
+}
+
+void
+sim_store_destroy(struct sim_store *store)
+{
+    for (struct sim_store_request *request; (request = pop(store)) != NULL;) {
+        rt_buffer_release(request->request.document);
+        free(request);
+    }
+    free(store);
+}
+
+struct vito_store
+sim_store_port(struct sim_store *store)
+{
+    return (struct vito_store){.self = store, .submit = submit};
+}
+
+int64_t
+sim_store_query(const struct vito_sqlite *database, const char *sql)
+{
+    sqlite3_stmt *statement;
+    int64_t sum = 0;
+    CHECK(sqlite3_prepare_v2(database->db, sql, -1, &statement, NULL) == SQLITE_OK);
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        sum += sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return sum;
+}

@@ -1,0 +1,37 @@
+/*
+ * tests/sim/world/sim_store.h - the embedded store in virtual time: the same SQL as the gateway's,
+ * on a database in memory, with delays and faults by the dice.
+ */
+#ifndef TESTS_SIM_WORLD_SIM_STORE_H
+#define TESTS_SIM_WORLD_SIM_STORE_H
+
+#include <stdbool.h>
+
+#include "runtime/sim.h"
+#include "vito/store.h"
+#include "vito/store/sqlite/sqlite.h"
+
+struct sim_store {
+    struct rt_sim *sim;
+    struct vito_sqlite *database;
+    struct sim_store_request *first, **end; /* waiting, oldest first */
+    void (*committed)(void *context);       /* after each commit */
+    void *context;
+    bool flush_is_set;
+    bool down;                   /* answers UNAVAILABLE */
+    unsigned rollback_per_mille; /* a batch is rolled back, and says so */
+    unsigned lost_ack_per_mille; /* a batch is committed, and says it was not */
+    bool forgetful;              /* the planted bug: a batch is rolled back, and says it was not */
+    uint64_t delay_max_ns;
+};
+
+/* Over a database that outlives it, as a file does. What waits when it is destroyed is lost, as
+ * in a crash. */
+struct sim_store *sim_store_create(struct rt_sim *sim, struct vito_sqlite *database);
+void sim_store_destroy(struct sim_store *store);
+struct vito_store sim_store_port(struct sim_store *store);
+
+/* One number out of a database: the sum of what `sql` selects. */
+int64_t sim_store_query(const struct vito_sqlite *database, const char *sql);
+
+#endif

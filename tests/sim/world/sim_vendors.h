@@ -1,0 +1,52 @@
+/*
+ * tests/sim/world/sim_vendors.h - simulated vendors behind the adapter port, and the truth about
+ * them.
+ *
+ * A vendor generates text tokens or media in virtual time and knows what it has generated: the
+ * oracle that the ledger is held against. By the dice it refuses, hangs, cuts its stream, is slow
+ * to stop, repeats its reports, and reports late.
+ */
+#ifndef TESTS_SIM_WORLD_SIM_VENDORS_H
+#define TESTS_SIM_WORLD_SIM_VENDORS_H
+
+#include "actors/adapter.h"
+#include "runtime/sim.h"
+#include "vito/account.h"
+
+enum { SIM_LEGS_MAX = 20000 };
+
+/* What a vendor truly did for one leg. */
+struct sim_truth {
+    char leg_id[VITO_ID_BYTES];
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    enum vito_mode mode;
+    int64_t tokens, media_ms; /* tokens: the prompt's too */
+    bool unstoppable;         /* it did not obey: what the ledger says may be more */
+};
+
+struct sim_vendor_faults {
+    unsigned refuse, hang, cut, slow_stop, unstoppable, repeat, late; /* per mille of legs */
+};
+
+struct sim_vendors {
+    struct rt_sim *sim;
+    struct sim_vendor_faults faults;
+    bool overspend;        /* the planted bug: ignores that a leg is not covered */
+    int64_t token_1k_nusd; /* of every tenant */
+    void (*generated)(void *context, const struct sim_truth *truth); /* it has done more */
+    void *context;
+    struct sim_truth truths[SIM_LEGS_MAX];
+    unsigned truth_count;
+};
+
+/* Prices as the sheets have them. */
+#define SIM_MINUTE_VOICE_NUSD INT64_C(45000000)
+#define SIM_MINUTE_VIDEO_NUSD INT64_C(370000000)
+
+/* What the vendor will bill for a leg, without the tenant's own price of a turn. Its own
+ * arithmetic: it is to check the gateway's. */
+int64_t sim_truth_nusd(const struct sim_vendors *vendors, const struct sim_truth *truth);
+
+struct adapter_port sim_vendors_port(struct sim_vendors *vendors);
+
+#endif
