@@ -90,15 +90,16 @@ static void
 drop_session(struct adapter_vm *vm, const struct tlua_leg *leg)
 {
     lua_State *state = vm->vm.state;
+    int top = lua_gettop(state);
     lua_rawgeti(state, LUA_REGISTRYINDEX, vm->sessions);
-    lua_rawgeti(state, -1, (int)leg->slot);
-    bool is_there = !lua_isnil(state, -1);
-    lua_pop(state, 1);
-    if (is_there) {
-        lua_pushnil(state);
-        lua_rawseti(state, -2, (int)leg->slot);
+    if (lua_istable(state, -1)) {
+        lua_rawgeti(state, -1, (int)leg->slot);
+        if (!lua_isnil(state, -1)) {
+            lua_pushnil(state);
+            lua_rawseti(state, -3, (int)leg->slot);
+        }
     }
-    lua_pop(state, 1);
+    lua_settop(state, top);
 }
 
 void
@@ -215,6 +216,15 @@ end_verb(struct adapter_vm *vm, struct tlua_leg *leg, struct ending *ending)
     vm->host.finished(vm->host.self, leg->port, result);
 }
 
+/* A run of the VM that did not end well is the script's fault. */
+static void
+fail_verb(struct adapter_vm *vm, struct ending *ending, enum tlua_end end)
+{
+    set_bug(ending, vm->vm.problem);
+    if (end == TLUA_NO_MEMORY)
+        tlua_vm_collect(&vm->vm); /* the other legs shall not suffer from this one's garbage */
+}
+
 static void
 run(struct adapter_vm *vm, struct tlua_leg *leg, int arguments)
 {
@@ -228,9 +238,7 @@ run(struct adapter_vm *vm, struct tlua_leg *leg, int arguments)
     if (end == TLUA_DONE)
         read_ending(leg->coroutine, &ending);
     else
-        set_bug(&ending, vm->vm.problem);
-    if (end == TLUA_NO_MEMORY)
-        tlua_vm_collect(&vm->vm); /* the other legs shall not suffer from this one's garbage */
+        fail_verb(vm, &ending, end);
     end_verb(vm, leg, &ending);
 }
 
@@ -311,12 +319,13 @@ begin_verb(struct adapter_vm *vm, struct tlua_leg *leg, enum adapter_verb verb,
     leg->verb = verb;
     leg->is_cut = leg->cut_is_new = false;
     leg->is_covered = leg->has_room = leg->is_awake = false;
-    if (tlua_vm_do(&vm->vm, make_coroutine, &beginning) == TLUA_DONE) {
+    enum tlua_end end = tlua_vm_do(&vm->vm, make_coroutine, &beginning);
+    if (end == TLUA_DONE) {
         run(vm, leg, beginning.arguments);
         return;
     }
     struct ending ending = {.result = {.verb = verb, .retry_after_s = -1}};
-    set_bug(&ending, vm->vm.problem);
+    fail_verb(vm, &ending, end);
     end_verb(vm, leg, &ending);
 }
 

@@ -31,7 +31,7 @@ claim(struct tlua_adapter_scripts *scripts, const char *name)
     if (scripts->count == TLUA_ADAPTERS_MAX)
         return NULL;
     script = &scripts->list[scripts->count++];
-    snprintf(script->name, sizeof(script->name), "%s", name);
+    snprintf(script->name, sizeof(script->name), "%.*s", ADAPTER_NAME_BYTES - 1, name);
     return script;
 }
 

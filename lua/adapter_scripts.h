@@ -10,7 +10,7 @@
 #include "actors/adapter.h"
 #include "lua/vm.h"
 
-enum { TLUA_ADAPTERS_MAX = 64, TLUA_CHUNK_NAME_BYTES = 96 };
+enum { TLUA_ADAPTERS_MAX = 64, TLUA_CHUNK_NAME_BYTES = 400 };
 
 struct tlua_adapter_script {
     char name[ADAPTER_NAME_BYTES];

@@ -143,17 +143,11 @@ sse_collect(lua_State *state)
 static int
 sse_parser(lua_State *state)
 {
-    static const luaL_Reg methods[] = {{"feed", sse_feed}, {"next", sse_next}, {NULL, NULL}};
     lua_Integer event_bytes_max = luaL_checkinteger(state, 1);
     luaL_argcheck(state, event_bytes_max > 0, 1, "must be a number of bytes");
     struct parser *parser = lua_newuserdata(state, sizeof(*parser));
     parser->sse = NULL;
-    if (luaL_newmetatable(state, PARSER)) {
-        push_functions_raise(state, methods);
-        lua_setfield(state, -2, "__index");
-        lua_pushcfunction(state, sse_collect);
-        lua_setfield(state, -2, "__gc");
-    }
+    luaL_getmetatable(state, PARSER);
     lua_setmetatable(state, -2);
     parser->sse = net_sse_create((size_t)event_bytes_max);
     return 1;
@@ -162,6 +156,13 @@ sse_parser(lua_State *state)
 void
 tlua_codec_push_sse_raise(lua_State *state)
 {
+    static const luaL_Reg methods[] = {{"feed", sse_feed}, {"next", sse_next}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"parser", sse_parser}, {NULL, NULL}};
+    luaL_newmetatable(state, PARSER);
+    push_functions_raise(state, methods);
+    lua_setfield(state, -2, "__index");
+    lua_pushcfunction(state, sse_collect);
+    lua_setfield(state, -2, "__gc");
+    lua_pop(state, 1);
     push_functions_raise(state, functions);
 }

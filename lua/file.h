@@ -11,7 +11,7 @@
 #include "runtime/compiler.h"
 #include "runtime/status.h"
 
-enum { TLUA_FILE_BYTES_MAX = 64 * 1024, TLUA_PATH_BYTES = 512 };
+enum { TLUA_FILE_BYTES_MAX = 64 * 1024, TLUA_PATH_BYTES = 384 };
 
 /* What tells one state of a file from another. All zero: there is no file. */
 struct tlua_file_stamp {

@@ -8,6 +8,7 @@
 
 #include "lua/owned.h"
 #include "lua/shape.h"
+#include "lua/vm.h"
 
 enum { SLOTS_PER_LEVEL = 4, NUMBER_BYTES = 24 };
 
@@ -66,6 +67,7 @@ push_children_raise(lua_State *state, const cJSON *parent)
     lua_createtable(state, is_array ? count : 0, is_array ? 0 : count);
     int index = 1;
     for (const cJSON *child = parent->child; child != NULL; child = child->next, index++) {
+        tlua_vm_charge_raise(state, 1);
         if (is_array) {
             tlua_json_push_raise(state, child);
             lua_rawseti(state, -2, index);

@@ -11,6 +11,9 @@ struct tlua_owned {
     void (*destroy)(void *thing);
 };
 
+/* Once in each state, before the first owner: half a set-up must not be what an owner relies on. */
+void tlua_owned_set_up_raise(lua_State *state);
+
 /* Pushes an owner without a thing. When the garbage collector finds it, it destroys its thing. */
 struct tlua_owned *tlua_owned_push_raise(lua_State *state, void (*destroy)(void *thing));
 

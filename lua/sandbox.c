@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lua/library.h"
+#include "lua/owned.h"
 #include "lua/script.h"
 #include "runtime/assert.h"
 
@@ -30,6 +31,7 @@ tlua_sandbox_build_raise(lua_State *state)
     open_library_raise(state, luaopen_table, LUA_TABLIBNAME);
     open_library_raise(state, luaopen_string, LUA_STRLIBNAME);
     open_library_raise(state, luaopen_math, LUA_MATHLIBNAME);
+    tlua_owned_set_up_raise(state);
     tlua_library_push_raise(state);
     tlua_sandbox_library_raise(state, "twin/base", 1, 3);
     lua_setfield(state, LUA_REGISTRYINDEX, FREEZE);

@@ -13,7 +13,7 @@
 enum {
     HOOK_PERIOD = 100,             /* instructions; with block_bytes it bounds the overshoot */
     SETUP_BYTES = 8 * 1024 * 1024, /* until the VM is sealed */
-    COLLECT_BYTES = 16 * 1024,
+    SLACK_BLOCKS = 4,              /* beyond the cap, until the next instruction */
 };
 
 const char *
@@ -33,12 +33,30 @@ tlua_vm_of(lua_State *state)
 
 /* -- memory ----------------------------------------------------------------------------- */
 
-static bool
-may_grow(const struct tlua_vm *vm, size_t old_bytes, size_t new_bytes)
+static void on_count(lua_State *state, lua_Debug *debug);
+
+static void
+set_hook(struct tlua_vm *vm, bool sticky)
 {
-    size_t grown_bytes = new_bytes - old_bytes;
-    return new_bytes <= vm->limits.block_bytes && vm->used_bytes <= vm->allowed_bytes &&
-           grown_bytes <= vm->allowed_bytes - vm->used_bytes;
+    vm->hook_is_sticky = sticky;
+    lua_sethook(vm->state, on_count, LUA_MASKCOUNT, sticky ? 1 : HOOK_PERIOD);
+}
+
+/* Whether a block may grow. Beyond the cap it still may, for a moment: the run is stopped at its
+ * next instruction. LuaJIT's tables lose members when memory is refused to them in the middle of
+ * growing, and tables of other legs live in the same VM. */
+static bool
+may_grow(struct tlua_vm *vm, size_t old_bytes, size_t new_bytes)
+{
+    size_t used_bytes = vm->used_bytes + (new_bytes - old_bytes);
+    if (new_bytes > vm->limits.block_bytes)
+        return false;
+    if (used_bytes <= vm->allowed_bytes)
+        return true;
+    vm->stopped = TLUA_NO_MEMORY;
+    if (vm->state != NULL && !vm->hook_is_sticky)
+        set_hook(vm, true); /* may be called at any time, says LuaJIT */
+    return used_bytes - vm->allowed_bytes <= SLACK_BLOCKS * vm->limits.block_bytes;
 }
 
 /* The state's allocator; lua_Alloc in the reference manual. Shrinking never fails. */
@@ -54,11 +72,12 @@ allocate(void *context, void *block, size_t old_bytes, size_t new_bytes)
     void *moved = NULL;
     if (new_bytes <= old_bytes || may_grow(vm, old_bytes, new_bytes))
         moved = realloc(block, new_bytes);
-    if (moved == NULL) {
+    if (moved == NULL && new_bytes <= old_bytes)
+        moved = block;
+    if (moved == NULL)
         vm->stopped = TLUA_NO_MEMORY;
-        return new_bytes <= old_bytes ? block : NULL;
-    }
-    vm->used_bytes = vm->used_bytes - old_bytes + new_bytes;
+    else
+        vm->used_bytes = vm->used_bytes - old_bytes + new_bytes;
     return moved;
 }
 
@@ -72,31 +91,22 @@ clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * RT_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A thread's CPU time is never more than what a wall clock shows, and costs a system call: so
- * it is asked only when the wall clock says the time may be up. */
+/* A thread's CPU time costs a system call and is never more than the wall clock shows. So the
+ * wall clock alone counts for the first quarter of the budget, which few runs ever leave. */
 static bool
 is_out_of_time(struct tlua_vm *vm)
 {
     if (vm->limits.cpu_ms == 0)
         return false;
-    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC);
-    if (vm->wall_start_ns == 0) {
-        vm->wall_start_ns = wall_ns;
-        vm->cpu_start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        return false;
-    }
     uint64_t budget_ns = vm->limits.cpu_ms * RT_NS_PER_MS;
-    return wall_ns - vm->wall_start_ns > budget_ns &&
-           clock_ns(CLOCK_THREAD_CPUTIME_ID) - vm->cpu_start_ns > budget_ns;
-}
-
-static void on_count(lua_State *state, lua_Debug *debug);
-
-static void
-set_hook(struct tlua_vm *vm, bool sticky)
-{
-    vm->hook_is_sticky = sticky;
-    lua_sethook(vm->state, on_count, LUA_MASKCOUNT, sticky ? 1 : HOOK_PERIOD);
+    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC);
+    if (vm->wall_start_ns == 0)
+        vm->wall_start_ns = wall_ns;
+    uint64_t passed_ns = wall_ns - vm->wall_start_ns;
+    if (passed_ns >= budget_ns / 4 && vm->cpu_start_ns == 0)
+        vm->cpu_start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    return passed_ns > budget_ns &&
+           clock_ns(CLOCK_THREAD_CPUTIME_ID) - vm->cpu_start_ns > budget_ns / 4 * 3;
 }
 
 static void
@@ -137,6 +147,7 @@ begin_run(struct tlua_vm *vm)
 {
     vm->instructions = 0;
     vm->wall_start_ns = 0;
+    vm->cpu_start_ns = 0;
     vm->stopped = TLUA_DONE;
     if (vm->hook_is_sticky)
         set_hook(vm, false);
@@ -227,7 +238,6 @@ tlua_vm_deinit(struct tlua_vm *vm)
     if (vm->state != NULL)
         lua_close(vm->state);
     vm->state = NULL;
-    RT_ASSERT(vm->used_bytes == 0);
 }
 
 static int
@@ -240,9 +250,7 @@ collect(lua_State *state)
 void
 tlua_vm_collect(struct tlua_vm *vm)
 {
-    vm->allowed_bytes += COLLECT_BYTES; /* to call it by, when all is used up */
     (void)tlua_vm_do(vm, collect, NULL);
-    vm->allowed_bytes -= COLLECT_BYTES;
 }
 
 void

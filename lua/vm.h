@@ -2,7 +2,7 @@
  * lua/vm.h - one Lua state that cannot run away.
  *
  * Memory comes from an allocator with a cap, and every run has a budget of instructions and of
- * CPU time. A count hook watches the budget; once it is spent the hook fires at each further
+ * CPU time. A count hook watches them; once one is spent the hook fires at each further
  * instruction and raises every time, so that no pcall in a script outlives it. The compiler is
  * off: compiled code never calls hooks.
  *
@@ -51,7 +51,7 @@ struct tlua_vm {
     size_t used_bytes, allowed_bytes;
     uint64_t instructions;            /* of the present run, about */
     uint64_t wall_start_ns;           /* of its first hook; 0 before */
-    uint64_t cpu_start_ns;            /* likewise, this thread's CPU clock */
+    uint64_t cpu_start_ns;            /* this thread's CPU clock, some way in; 0 before */
     enum tlua_end stopped;            /* DONE while the run is inside its bounds */
     bool hook_is_sticky;              /* it fires at each instruction */
     char problem[TLUA_PROBLEM_BYTES]; /* of the last run that did not end DONE */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/adapter_state.h"
 #include "runtime/compiler.h"
 
 int64_t fake_now_ms = INT64_C(1795298400000);
@@ -209,6 +210,12 @@ fake_host_open(const char *directory)
     port = tlua_adapters_port(adapters);
     vm = port.open(port.self, &host);
     cr_assert_not_null(vm);
+}
+
+void
+fake_host_shrink(size_t left_bytes)
+{
+    vm->vm.allowed_bytes = vm->vm.used_bytes + left_bytes;
 }
 
 void

@@ -53,6 +53,9 @@ struct fake_leg {
 
 /* Adapters from `directory` as well, when not NULL. */
 void fake_host_open(const char *directory);
+
+/* Leaves the VM so many bytes beyond what it holds. */
+void fake_host_shrink(size_t left_bytes);
 void fake_host_close(void);
 struct adapter_vm *fake_host_vm(void);
 const struct adapter_sheet *fake_host_sheet(const char *provider);

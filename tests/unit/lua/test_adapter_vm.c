@@ -624,6 +624,60 @@ Test(adapter_vm, times_are_parsed)
                  ADAPTER_ERROR_NONE, "");
 }
 
+/* -- memory that ends ------------------------------------------------------------------- */
+
+static lua_Alloc allocate;
+static size_t allocations_left; /* before one fails */
+
+static void *
+allocate_or_fail_once(void *context, void *block, size_t old_bytes, size_t new_bytes)
+{
+    if (new_bytes > old_bytes && --allocations_left == 0)
+        return NULL;
+    return allocate(context, block, old_bytes, new_bytes);
+}
+
+static void
+one_turn(struct fake_leg *at)
+{
+    static const char answer[] = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
+                                 "data: [DONE]\n\n";
+    fake_initialize(at, "openai", "{\"leg_id\":\"l\",\"provider\":{}}", "{}");
+    fake_drive(at, "{\"text\":\"hi\"}");
+    struct fake_request *request = &at->requests[0];
+    if (at->request_count > 0 && !request->has_ended)
+        fake_head(at, request, 200, -1);
+    if (at->request_count > 0 && !request->has_ended)
+        fake_data(at, request, answer);
+    if (at->request_count > 0 && !request->has_ended)
+        fake_end(at, request, NET_HTTP_COMPLETE);
+    fake_terminate(at, ADAPTER_USER_EXIT);
+}
+
+Test(adapter_vm, whichever_allocation_fails_every_verb_has_an_end)
+{
+    unsigned right = 0;
+    for (size_t nth = 1; nth < 400; nth += 3) {
+        fake_host_open(NULL);
+        lua_State *state = fake_host_vm()->vm.state;
+        void *context;
+        allocate = lua_getallocf(state, &context);
+        lua_setallocf(state, allocate_or_fail_once, context);
+        allocations_left = nth;
+        struct fake_leg *first = fake_leg_create(), *second = fake_leg_create();
+        one_turn(first);
+        one_turn(second);
+        cr_assert_eq(first->ends, 3);
+        cr_assert_eq(second->ends, 3);
+        right += second->result.error == ADAPTER_ERROR_NONE;
+        fake_leg_destroy(first);
+        fake_leg_destroy(second);
+        lua_setallocf(state, allocate, context);
+        fake_host_close();
+    }
+    cr_assert_gt(right, 50);
+}
+
 /* -- secrets ---------------------------------------------------------------------------- */
 
 /* Every block that the VM's allocator hands out from now on, so that all of its memory can be
@@ -633,7 +687,6 @@ static struct {
     void *block;
     size_t size_bytes;
 } blocks[BLOCKS_MAX];
-static lua_Alloc allocate;
 
 static void *
 allocate_and_note(void *context, void *block, size_t old_bytes, size_t new_bytes)

@@ -357,3 +357,27 @@ Test(openai_adapter, terminate_has_nothing_left_to_stop)
     cr_assert_eq(leg->result.stopped, ADAPTER_STOPPED);
     cr_assert_eq(leg->request_count, 0);
 }
+
+Test(openai_adapter, wherever_memory_ends_the_turn_is_right_or_a_bug)
+{
+    unsigned right = 0, bugs = 0;
+    for (size_t bytes = 0; bytes < 60000; bytes += 331) {
+        teardown();
+        fake_host_open(NULL);
+        fake_host_shrink(bytes);
+        leg = fake_leg_create();
+        fake_initialize(leg, "openai", CONFIG, "{}");
+        if (leg->result.error == ADAPTER_ERROR_NONE)
+            fake_drive(leg, DRIVE);
+        if (leg->request_count > 0 && !leg->requests[0].has_ended)
+            fake_head(leg, &leg->requests[0], 200, -1);
+        if (leg->request_count > 0 && !leg->requests[0].has_ended)
+            fake_data(leg, &leg->requests[0], fake_fixture("openai_turn.sse"));
+        if (leg->request_count > 0 && !leg->requests[0].has_ended)
+            fake_end(leg, &leg->requests[0], NET_HTTP_COMPLETE);
+        right += leg->result.error == ADAPTER_ERROR_NONE && fake_tokens(leg) == TOTAL_TOKENS;
+        bugs += leg->result.error == ADAPTER_ERROR_BUG;
+    }
+    cr_assert_gt(right, 10, "%u right, %u bugs", right, bugs);
+    cr_assert_gt(bugs, 10, "%u right, %u bugs", right, bugs);
+}
