@@ -19,3 +19,5 @@ foreach(unit adapter_vm cartesia_adapter openai_adapter tavus_adapter)
       FIXTURE_DIRECTORY="${CMAKE_CURRENT_LIST_DIR}/unit/lua/fixtures")
   endif()
 endforeach()
+
+twin_stress(lua policies)
