@@ -1,5 +1,5 @@
-foreach(unit account id identity money period policy_config rate_limit secrets sqlite time_text
-    zone)
+foreach(unit account audit_chain id identity money period policy_config rate_limit secrets sqlite
+    store time_text zone)
   twin_test(vito ${unit})
 endforeach()
 if(TARGET test_policy_config)
@@ -11,3 +11,8 @@ if(TARGET test_policy_config)
   target_sources(test_sqlite PRIVATE unit/vito/store_suite.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
 endif()
+
+foreach(unit store store_kill)
+  twin_stress(vito ${unit})
+  target_link_libraries(stress_${unit} PRIVATE vito_sqlite PkgConfig::SQLITE)
+endforeach()

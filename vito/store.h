@@ -30,12 +30,15 @@ enum vito_op {
     VITO_KEY_ADD,
     VITO_KEY_LIST,      /* of a tenant, or all when tenant_id is "": array of struct vito_key */
     VITO_KEY_REMOVE,    /* RT_NOT_FOUND when there is no such key of that tenant */
-    VITO_BUDGET_OPEN,   /* makes the month's row if need be, sets its limit, reads it */
+    VITO_BUDGET_OPEN,   /* makes the month's row if need be, sets its limit, reads it. One that
+                           takes the place of a month in another time zone begins with what may be
+                           spent of that */
     VITO_BUDGET_GRANT,  /* moves money to this node's slice */
     VITO_BUDGET_RETURN, /* and what is not spent back */
-    VITO_LEG_OPEN,      /* the intent: before a vendor is called */
-    VITO_LEG_EXTEND,    /* more is held for it */
-    VITO_LEG_SETTLE,    /* usage, budget and audit record in one; a repeat changes nothing */
+    VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
+    VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing */
+    VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
+                           changes nothing */
     VITO_AUDIT_APPEND,
     VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
     VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
@@ -112,9 +115,10 @@ struct vito_budget {
 
 struct vito_stored {
     enum vito_op op;
-    enum rt_status status; /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_UNAVAILABLE | RT_NO_MEMORY */
-    bool repeated;         /* LEG_SETTLE: it was settled before; nothing changed */
-    bool created;          /* TENANT_PUT: there was none before */
+    enum rt_status status;     /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_INVALID (it is not sound) |
+                                  RT_TOO_BIG (the answer) | RT_UNAVAILABLE | RT_NO_MEMORY */
+    bool repeated;             /* LEG_SETTLE: it was settled before; nothing changed */
+    bool created;              /* TENANT_PUT: there was none before */
     struct vito_budget budget; /* BUDGET_*, LEG_SETTLE */
     /* documents are in the message's buffer */
 };
