@@ -95,7 +95,8 @@ return {
       type = "integer", min = 0, default = 2, help = "turns of a session that do not wait",
     },
     queue_max = {
-      type = "integer", min = 1, default = 200, help = "with so many turns waiting, more are dropped",
+      type = "integer", min = 1, default = 200,
+      help = "with so many turns waiting, more are dropped",
     },
     text_bytes_max = {
       type = "integer", min = 1, default = 2000, help = "longer questions are refused",

@@ -2,7 +2,7 @@
 -- Speaks OpenAI's chat completions, and those of servers that are compatible, as a streaming
 -- avatar provider (text).
 --
--- source   github.com/openai/openai-openapi, commit f85dbe2, and developers.openai.com, read 2026-11
+-- source   github.com/openai/openai-openapi at f85dbe2, and developers.openai.com, read 2026-11
 -- meters   token_unit: an estimate of the prompt, then one token for each delta of text; the
 --          stream's last chunk has the true figures. A stream that is cut has none: then what
 --          was counted stands
