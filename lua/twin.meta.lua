@@ -16,6 +16,19 @@
 -- stable; what a text or a list would grow to is bounded; xpcall calls its handler after the
 -- error has unwound; globals cannot be set.
 
+--- The modules: twin.decision and twin.money for policies; all but twin.decision for adapters.
+---@overload fun(name: "twin.decision"): twin.decision
+---@overload fun(name: "twin.money"): twin.money
+---@overload fun(name: "twin.provider"): twin.provider
+---@overload fun(name: "twin.http"): twin.http
+---@overload fun(name: "twin.clock"): twin.clock
+---@overload fun(name: "twin.json"): twin.json
+---@overload fun(name: "twin.base64"): twin.base64
+---@overload fun(name: "twin.sse"): twin.sse
+---@param name string
+---@return table
+function require(name) end
+
 -- -- part 1: policies -----------------------------------------------------------------------
 
 -- -- what a policy's file returns -----------------------------------------------------------
