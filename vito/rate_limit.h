@@ -1,8 +1,10 @@
 /*
  * vito/rate_limit.h - a leaky bucket that queues fairly and keeps its promises.
  *
- * `burst` requests may be in the bucket at once; it leaks `per_second`. What finds the bucket
- * full waits in a bounded queue, first come first served, but in turns between end users; what
+ * `burst` requests may be in the bucket at once; it leaks `per_second`. Besides, of those that do
+ * not wait no second has more than `burst` or `per_second`, whichever is more: what leaks meanwhile
+ * does not come on top. What finds no room waits in a bounded queue that drains at `per_second`,
+ * first come first served, but in turns between end users; what
  * finds the queue full, or could not be served within max_wait, is refused with a slot: a second
  * at which room is kept for that subject. Only so many get the same second, so a thousand refused
  * callers do not come back in the same instant; and at most a third of the bucket and half of the
