@@ -112,7 +112,7 @@ set_aside(struct vito_account *account, struct vito_hold *hold, int64_t amount_n
     return true;
 }
 
-enum rt_status
+enum rt_status /* NOLINTNEXTLINE(readability-function-size): a hold has that many parts */
 vito_account_hold(struct vito_account *account, const char *tenant_id, const char *leg_id,
                   enum vito_mode mode, int64_t amount_nusd, int64_t media_ms,
                   struct vito_hold **hold_out)

@@ -32,17 +32,18 @@ void
 vito_id_make(char id_out[VITO_ID_BYTES], const char *prefix, int64_t wall_ms,
              const uint8_t random[RANDOM_BYTES])
 {
-    size_t prefix_chars = strlen(prefix);
-    RT_ASSERT(prefix_chars <= PREFIX_CHARS_MAX);
+    RT_ASSERT(strlen(prefix) <= PREFIX_CHARS_MAX);
     uint8_t bytes[ULID_BYTES];
     uint64_t time_ms = wall_ms < 0 ? 0 : (uint64_t)wall_ms; /* a clock may be that wrong */
     for (int i = 0; i < TIME_BYTES; i++)
         bytes[i] = (uint8_t)(time_ms >> 8 * (TIME_BYTES - 1 - i));
     memcpy(bytes + TIME_BYTES, random, RANDOM_BYTES);
 
-    memcpy(id_out, prefix, prefix_chars);
-    id_out[prefix_chars] = '_';
-    encode(id_out + prefix_chars + 1, bytes);
+    char *at = id_out;
+    while (*prefix != '\0')
+        *at++ = *prefix++;
+    *at++ = '_';
+    encode(at, bytes);
 }
 
 bool

@@ -269,23 +269,31 @@ read_settings(struct reading *reading, const struct field *field, const cJSON *j
     cJSON_free(text);
 }
 
+static bool
+is_named_before(const cJSON *object, const cJSON *member)
+{
+    for (const cJSON *other = object->child; other != member; other = other->next)
+        if (strcmp(other->string, member->string) == 0)
+            return true;
+    return false;
+}
+
 /* Names given twice, which other readers would understand in two ways. */
 static void
 check_names(struct reading *reading, const cJSON *json, const struct vito_json_place *place)
 {
     struct vito_json_place inner = {.parent = place};
-    if (cJSON_IsObject(json) && cJSON_GetArraySize(json) > MEMBERS_MAX) {
+    bool is_object = cJSON_IsObject(json);
+    if (is_object && cJSON_GetArraySize(json) > MEMBERS_MAX) {
         vito_problems_add(&reading->problems, place, "more than %d members", MEMBERS_MAX);
         return;
     }
     const cJSON *child;
     cJSON_ArrayForEach(child, json)
     {
-        inner.name = child->string;
-        for (const cJSON *other = json->child; inner.name != NULL && other != child;
-             other = other->next)
-            if (strcmp(other->string, child->string) == 0)
-                vito_problems_add(&reading->problems, &inner, "given twice");
+        inner.name = is_object ? child->string : NULL;
+        if (is_object && is_named_before(json, child))
+            vito_problems_add(&reading->problems, &inner, "given twice");
         check_names(reading, child, &inner);
         inner.index++;
     }

@@ -44,17 +44,22 @@ vito_secret_wipe(struct vito_secret *secret)
 
 /* -- lookup ----------------------------------------------------------------------------- */
 
+static char
+variable_character(char c)
+{
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - 'a' + 'A');
+    if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return c;
+    return '_';
+}
+
 static size_t
 push_upper(char *out, const char *text)
 {
     size_t chars = 0;
-    for (; text[chars] != '\0'; chars++) {
-        char c = text[chars];
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        bool kept = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        out[chars] = kept ? c : '_';
-    }
+    for (; text[chars] != '\0'; chars++)
+        out[chars] = variable_character(text[chars]);
     return chars;
 }
 

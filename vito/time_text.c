@@ -102,7 +102,7 @@ read_offset(const char **at, int64_t *ms_out)
     if (!skip(at, "+-") || !read_number(at, 2, 0, 23, &hours) || !skip(at, ":") ||
         !read_number(at, 2, 0, 59, &minutes))
         return false;
-    *ms_out = sign * (hours * 60 + minutes) * INT64_C(60000);
+    *ms_out = (int64_t)sign * (hours * 60 + minutes) * 60000;
     return true;
 }
 

@@ -11,7 +11,9 @@ struct text {
 static char
 peek(const struct text *text)
 {
-    return text->at < text->end ? *text->at : '\0';
+    if (text->at == text->end)
+        return '\0';
+    return *text->at;
 }
 
 static bool

@@ -52,7 +52,7 @@ static uint32_t
 count_at(const uint8_t *header, int index)
 {
     enum { COUNTS_AT = 20 };
-    return (uint32_t)number_at(header + COUNTS_AT + 4 * index, 4);
+    return (uint32_t)number_at(header + COUNTS_AT + (size_t)index * 4, 4);
 }
 
 static bool

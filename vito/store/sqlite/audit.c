@@ -21,7 +21,7 @@ static enum rt_status
 read_last_chain(struct vito_sqlite *database, const char *tenant_id, struct vito_chain *chain_out)
 {
     *chain_out = (struct vito_chain){.bytes = {0}};
-    enum rt_status status = vito_query(database, QUERY_AUDIT_LAST_CHAIN, vito_text(tenant_id));
+    enum rt_status status = VITO_QUERY(database, QUERY_AUDIT_LAST_CHAIN, vito_text(tenant_id));
     if (status != RT_OK)
         return status;
     const void *bytes = vito_column_blob(database, 0, sizeof(chain_out->bytes));
@@ -54,7 +54,7 @@ vito_audit_add(struct vito_sqlite *database, const struct vito_audit_record *rec
     if (status != RT_EMPTY)
         return status;
     struct vito_chain chain = vito_audit_chain(&before, record);
-    return vito_query(
+    return VITO_QUERY(
         database, QUERY_AUDIT_ADD, vito_text(record->id), vito_text(record->tenant_id),
         vito_text(record->event), vito_text(record->session_id), vito_i64(record->at_ms),
         vito_text(record->provider_id), vito_text(record->decision_id),
@@ -207,8 +207,8 @@ vito_handle_audit_list(struct vito_sqlite *database, const struct vito_request *
     if (out == NULL)
         return RT_NO_MEMORY;
     enum rt_status status = *query->session_id == '\0'
-                                ? vito_query(database, QUERY_AUDIT_LIST, tenant_id, after, rows)
-                                : vito_query(database, QUERY_AUDIT_LIST_OF_SESSION, tenant_id,
+                                ? VITO_QUERY(database, QUERY_AUDIT_LIST, tenant_id, after, rows)
+                                : VITO_QUERY(database, QUERY_AUDIT_LIST_OF_SESSION, tenant_id,
                                              after, rows, vito_text(query->session_id));
     status = print_rows(database, status, limit, out);
     if (fclose(out) != 0 && status == RT_OK)

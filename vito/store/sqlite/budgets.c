@@ -23,7 +23,7 @@ vito_budget_read(struct vito_sqlite *database, const char *tenant_id, int64_t pe
                  struct vito_budget *budget_out)
 {
     enum rt_status status =
-        vito_query(database, QUERY_BUDGET_READ, vito_text(tenant_id), vito_i64(period_start_ms));
+        VITO_QUERY(database, QUERY_BUDGET_READ, vito_text(tenant_id), vito_i64(period_start_ms));
     if (status == RT_OK)
         *budget_out = vito_budget_of_row(database);
     return status == RT_EMPTY ? RT_NOT_FOUND : status;
@@ -36,12 +36,12 @@ vito_handle_budget_open(struct vito_sqlite *database, const struct vito_request 
     struct vito_value tenant_id = vito_text(request->tenant_id);
     struct vito_value start = vito_i64(request->period_start_ms);
     struct vito_value end = vito_i64(request->period_end_ms);
-    enum rt_status status = vito_query(database, QUERY_BUDGET_OPEN, tenant_id, start, end,
+    enum rt_status status = VITO_QUERY(database, QUERY_BUDGET_OPEN, tenant_id, start, end,
                                        vito_i64(request->budget.limit_nusd));
     if (status != RT_OK)
         return status;
     answer->stored.budget = vito_budget_of_row(database);
-    status = vito_query(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end);
+    status = VITO_QUERY(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end);
     return status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
 
@@ -53,15 +53,15 @@ move(struct vito_sqlite *database, const struct vito_request *request, int64_t a
     struct vito_value tenant_id = vito_text(request->tenant_id);
     struct vito_value start = vito_i64(request->period_start_ms);
     enum rt_status status =
-        vito_query(database, QUERY_BUDGET_RESERVE, tenant_id, start, vito_i64(amount_nusd));
+        VITO_QUERY(database, QUERY_BUDGET_RESERVE, tenant_id, start, vito_i64(amount_nusd));
     if (status != RT_OK)
         return RT_UNAVAILABLE;
     answer->stored.budget = vito_budget_of_row(database);
     if (amount_nusd > 0)
-        status = vito_query(database, QUERY_GRANT_ADD, tenant_id, start, vito_text(VITO_NODE),
+        status = VITO_QUERY(database, QUERY_GRANT_ADD, tenant_id, start, vito_text(VITO_NODE),
                             vito_i64(database->epoch), vito_i64(amount_nusd));
     else
-        status = vito_query(database, QUERY_GRANT_LOWER, tenant_id, start, vito_text(VITO_NODE),
+        status = VITO_QUERY(database, QUERY_GRANT_LOWER, tenant_id, start, vito_text(VITO_NODE),
                             vito_i64(database->epoch), vito_i64(0), vito_i64(-amount_nusd));
     return status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
@@ -91,7 +91,7 @@ enum rt_status
 vito_handle_budget_return(struct vito_sqlite *database, const struct vito_request *request,
                           struct vito_answer *answer)
 {
-    enum rt_status status = vito_query(database, QUERY_GRANT_READ, vito_text(request->tenant_id),
+    enum rt_status status = VITO_QUERY(database, QUERY_GRANT_READ, vito_text(request->tenant_id),
                                        vito_i64(request->period_start_ms), vito_text(VITO_NODE),
                                        vito_i64(database->epoch));
     if (status != RT_OK && status != RT_EMPTY)

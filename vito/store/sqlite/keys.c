@@ -11,7 +11,7 @@ vito_handle_key_add(struct vito_sqlite *database, const struct vito_request *req
 {
     (void)answer;
     const struct vito_key *key = &request->key;
-    enum rt_status status = vito_query(
+    enum rt_status status = VITO_QUERY(
         database, QUERY_KEY_ADD, vito_text(key->id), vito_text(request->tenant_id),
         vito_blob(key->digest.bytes, sizeof(key->digest.bytes)), vito_i64(key->created_ms));
     return status == RT_EMPTY ? RT_OK : status;
@@ -47,7 +47,7 @@ list_keys(struct vito_sqlite *database, const struct vito_request *request,
 {
     uint32_t used = 0;
     enum rt_status status =
-        vito_query(database, QUERY_KEY_LIST, first_of(request), last_of(request));
+        VITO_QUERY(database, QUERY_KEY_LIST, first_of(request), last_of(request));
     for (; status == RT_OK && used < document->size_bytes; status = vito_query_next(database)) {
         struct vito_key key;
         read_key(database, &key);
@@ -63,7 +63,7 @@ vito_handle_key_list(struct vito_sqlite *database, const struct vito_request *re
                      struct vito_answer *answer)
 {
     enum rt_status status =
-        vito_query(database, QUERY_KEY_COUNT, first_of(request), last_of(request));
+        VITO_QUERY(database, QUERY_KEY_COUNT, first_of(request), last_of(request));
     if (status != RT_OK)
         return status;
     size_t size_bytes = (size_t)vito_column_i64(database, 0) * sizeof(struct vito_key);
@@ -80,7 +80,7 @@ vito_handle_key_remove(struct vito_sqlite *database, const struct vito_request *
                        struct vito_answer *answer)
 {
     (void)answer;
-    enum rt_status status = vito_query(database, QUERY_KEY_REMOVE, vito_text(request->key.id),
+    enum rt_status status = VITO_QUERY(database, QUERY_KEY_REMOVE, vito_text(request->key.id),
                                        vito_text(request->tenant_id));
     if (status != RT_EMPTY)
         return status;

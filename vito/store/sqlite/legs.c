@@ -24,7 +24,7 @@ vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *re
 {
     (void)answer;
     const struct vito_leg *leg = &request->leg;
-    enum rt_status status = vito_query(
+    enum rt_status status = VITO_QUERY(
         database, QUERY_LEG_OPEN, vito_text(leg->id), vito_text(request->tenant_id),
         vito_i64(request->period_start_ms), vito_text(VITO_NODE), vito_i64(database->epoch),
         vito_text(leg->session_id), vito_text(leg->provider_id), vito_text(leg->decision_id),
@@ -39,7 +39,7 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
 {
     (void)answer;
     enum rt_status status =
-        vito_query(database, QUERY_LEG_EXTEND, vito_text(request->leg.id),
+        VITO_QUERY(database, QUERY_LEG_EXTEND, vito_text(request->leg.id),
                    vito_text(request->tenant_id), vito_i64(request->leg.held_nusd));
     if (status != RT_EMPTY)
         return status;
@@ -63,7 +63,7 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
          struct row *row_out)
 {
     enum rt_status status =
-        vito_query(database, QUERY_LEG_READ, vito_text(leg_id), vito_text(tenant_id));
+        VITO_QUERY(database, QUERY_LEG_READ, vito_text(leg_id), vito_text(tenant_id));
     if (status != RT_OK)
         return status == RT_EMPTY ? RT_NOT_FOUND : status;
     row_out->is_open = strcmp(vito_column_text(database, 0), "open") == 0;
@@ -85,12 +85,12 @@ spend_grant(struct vito_sqlite *database, const char *tenant_id, const struct ro
 {
     struct vito_value tenant = vito_text(tenant_id), start = vito_i64(row->period_start_ms);
     struct vito_value node = vito_text(row->node), epoch = vito_i64(row->epoch);
-    enum rt_status status = vito_query(database, QUERY_GRANT_READ, tenant, start, node, epoch);
+    enum rt_status status = VITO_QUERY(database, QUERY_GRANT_READ, tenant, start, node, epoch);
     if (status != RT_OK && status != RT_EMPTY)
         return status;
     int64_t left = status == RT_OK ? vito_column_i64(database, 0) : 0;
     *paid_out = cost_nusd < left ? cost_nusd : left;
-    return vito_query(database, QUERY_GRANT_LOWER, tenant, start, node, epoch, vito_i64(*paid_out),
+    return VITO_QUERY(database, QUERY_GRANT_LOWER, tenant, start, node, epoch, vito_i64(*paid_out),
                       vito_i64(0));
 }
 
@@ -100,7 +100,7 @@ post(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
 {
     int64_t media_ms[VITO_MODE_COUNT] = {0};
     media_ms[row->mode] = leg->use.media_ms;
-    enum rt_status status = vito_query(
+    enum rt_status status = VITO_QUERY(
         database, QUERY_BUDGET_POST, vito_text(tenant_id), vito_i64(row->period_start_ms),
         vito_i64(leg->cost_nusd), vito_i64(paid_nusd), vito_i64(leg->use.tokens),
         vito_i64(leg->use.interactions), vito_i64(media_ms[VITO_TEXT]),
@@ -142,7 +142,7 @@ settle_open(struct vito_sqlite *database, const char *tenant_id, const struct ro
     int64_t paid_nusd;
     if (spend_grant(database, tenant_id, row, leg->cost_nusd, &paid_nusd) != RT_EMPTY)
         return RT_UNAVAILABLE;
-    if (vito_query(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
+    if (VITO_QUERY(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
                    vito_text(leg->outcome), vito_i64(leg->cost_nusd),
                    vito_i64(leg->cost_nusd - paid_nusd), vito_i64(leg->use.tokens),
                    vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)

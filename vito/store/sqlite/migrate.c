@@ -75,7 +75,7 @@ enum rt_status
 vito_store_migrate(sqlite3 *db, bool migrate, int64_t now_ms,
                    const struct vito_store_problem *problem)
 {
-    int64_t version;
+    int64_t version = 0;
     enum rt_status status = read_version(db, problem, &version);
     if (status != RT_OK || version == vito_migration_count)
         return status;

@@ -85,8 +85,8 @@ RT_MUST_USE enum rt_status vito_query_run(struct vito_sqlite *database, enum vit
                                           const struct vito_value *values, size_t count);
 RT_MUST_USE enum rt_status vito_query_next(struct vito_sqlite *database);
 
-/* vito_query(database, QUERY_TENANT_GET, vito_text(id)) */
-#define vito_query(database, query, ...)                                                           \
+/* VITO_QUERY(database, QUERY_TENANT_GET, vito_text(id)) */
+#define VITO_QUERY(database, query, ...)                                                           \
     vito_query_run(database, query, (const struct vito_value[]){__VA_ARGS__},                      \
                    RT_COUNT_OF(((const struct vito_value[]){__VA_ARGS__})))
 

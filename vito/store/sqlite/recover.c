@@ -7,7 +7,7 @@
 static bool
 begin_epoch(struct vito_sqlite *database, int64_t now_ms)
 {
-    if (vito_query(database, QUERY_NODE_START, vito_text(VITO_NODE), vito_i64(now_ms)) != RT_OK)
+    if (VITO_QUERY(database, QUERY_NODE_START, vito_text(VITO_NODE), vito_i64(now_ms)) != RT_OK)
         return false;
     database->epoch = vito_column_i64(database, 0);
     return true;
@@ -20,7 +20,7 @@ settle_one(struct vito_sqlite *database, int64_t now_ms)
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct vito_leg leg = {.outcome = "recovered", .at_ms = now_ms};
     enum rt_status status =
-        vito_query(database, QUERY_LEG_FIND_OPEN, vito_text(VITO_NODE), vito_i64(database->epoch));
+        VITO_QUERY(database, QUERY_LEG_FIND_OPEN, vito_text(VITO_NODE), vito_i64(database->epoch));
     if (status != RT_OK)
         return status;
     vito_column_copy(database, 0, leg.id, sizeof(leg.id));
@@ -42,6 +42,6 @@ vito_store_recover(struct vito_sqlite *database, int64_t now_ms)
     if (status != RT_EMPTY)
         return false;
     struct vito_value node = vito_text(VITO_NODE), epoch = vito_i64(database->epoch);
-    return vito_query(database, QUERY_BUDGET_UNRESERVE_STALE, node, epoch) == RT_EMPTY &&
-           vito_query(database, QUERY_GRANT_CLOSE_STALE, node, epoch) == RT_EMPTY;
+    return VITO_QUERY(database, QUERY_BUDGET_UNRESERVE_STALE, node, epoch) == RT_EMPTY &&
+           VITO_QUERY(database, QUERY_GRANT_CLOSE_STALE, node, epoch) == RT_EMPTY;
 }

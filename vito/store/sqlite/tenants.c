@@ -26,15 +26,15 @@ vito_handle_tenant_put(struct vito_sqlite *database, const struct vito_request *
     struct vito_value tenant_id = vito_text(request->tenant_id);
     struct vito_value document = vito_document(request->document);
     enum rt_status status =
-        status_of_change(database, vito_query(database, QUERY_TENANT_UPDATE, tenant_id, document));
+        status_of_change(database, VITO_QUERY(database, QUERY_TENANT_UPDATE, tenant_id, document));
     if (status == RT_NOT_FOUND) {
         status = status_of_change(database,
-                                  vito_query(database, QUERY_TENANT_INSERT, tenant_id, document));
+                                  VITO_QUERY(database, QUERY_TENANT_INSERT, tenant_id, document));
         answer->stored.created = status == RT_OK;
     }
     if (status != RT_OK)
         return status;
-    status = vito_query(database, QUERY_POLICY_CONFIG_ADD, tenant_id, document,
+    status = VITO_QUERY(database, QUERY_POLICY_CONFIG_ADD, tenant_id, document,
                         vito_i64(request->at_ms));
     return status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
@@ -44,7 +44,7 @@ vito_handle_tenant_get(struct vito_sqlite *database, const struct vito_request *
                        struct vito_answer *answer)
 {
     enum rt_status status =
-        status_of_row(vito_query(database, QUERY_TENANT_GET, vito_text(request->tenant_id)));
+        status_of_row(VITO_QUERY(database, QUERY_TENANT_GET, vito_text(request->tenant_id)));
     return status == RT_OK ? vito_column_buffer(database, 0, &answer->document) : status;
 }
 
@@ -63,7 +63,7 @@ vito_handle_tenant_remove(struct vito_sqlite *database, const struct vito_reques
 {
     (void)answer;
     return status_of_change(
-        database, vito_query(database, QUERY_TENANT_REMOVE, vito_text(request->tenant_id)));
+        database, VITO_QUERY(database, QUERY_TENANT_REMOVE, vito_text(request->tenant_id)));
 }
 
 enum rt_status
@@ -74,7 +74,7 @@ vito_handle_memory_put(struct vito_sqlite *database, const struct vito_request *
     if (request->document == NULL)
         return RT_INVALID;
     return status_of_change(
-        database, vito_query(database, QUERY_MEMORY_PUT, vito_text(request->tenant_id),
+        database, VITO_QUERY(database, QUERY_MEMORY_PUT, vito_text(request->tenant_id),
                              vito_blob(request->document->bytes, request->document->size_bytes)));
 }
 
@@ -83,6 +83,6 @@ vito_handle_memory_get(struct vito_sqlite *database, const struct vito_request *
                        struct vito_answer *answer)
 {
     enum rt_status status =
-        status_of_row(vito_query(database, QUERY_MEMORY_GET, vito_text(request->tenant_id)));
+        status_of_row(VITO_QUERY(database, QUERY_MEMORY_GET, vito_text(request->tenant_id)));
     return status == RT_OK ? vito_column_buffer(database, 0, &answer->document) : status;
 }
