@@ -144,10 +144,11 @@ text_at(lua_State *state, int index)
 static void
 copy_line(char *line_out, size_t room, const char *text)
 {
-    size_t i = 0;
-    for (; text[i] != '\0' && i + 1 < room; i++)
-        line_out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
-    line_out[i] = '\0';
+    snprintf(line_out, room, "%s", text);
+    for (char *at = line_out; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
+    }
 }
 
 static bool

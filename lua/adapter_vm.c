@@ -12,9 +12,9 @@
  * some tens of milliseconds. */
 static const struct tlua_vm_limits adapter_limits = {
     .instructions = 5000000,
-    .heap_bytes = 64 * 1024 * 1024,
-    .block_bytes = 4 * 1024 * 1024,
-    .text_bytes = 2 * 1024 * 1024,
+    .heap_bytes = 64 * TLUA_MIB,
+    .block_bytes = 4 * TLUA_MIB,
+    .text_bytes = 2 * TLUA_MIB,
 };
 
 static struct adapter_vm *

@@ -9,9 +9,9 @@
 
 static const struct tlua_vm_limits config_limits = {
     .instructions = 10000000,
-    .heap_bytes = 8 * 1024 * 1024,
-    .block_bytes = 1024 * 1024,
-    .text_bytes = 256 * 1024,
+    .heap_bytes = 8 * TLUA_MIB,
+    .block_bytes = TLUA_MIB,
+    .text_bytes = 256 * TLUA_KIB,
 };
 
 static const struct tlua_json_bounds config_bounds = {.items = 10000, .depth = 16};

@@ -184,13 +184,13 @@ sort_members(cJSON *object)
     size_t count = (size_t)cJSON_GetArraySize(object);
     if (count < 2)
         return true;
-    cJSON **members = malloc(count * sizeof(*members));
+    cJSON **members = malloc(count * sizeof(cJSON *));
     if (members == NULL)
         return false;
     size_t at = 0;
     for (cJSON *child = object->child; child != NULL; child = child->next)
         members[at++] = child;
-    qsort(members, count, sizeof(*members), compare_names);
+    qsort(members, count, sizeof(cJSON *), compare_names);
     for (size_t i = 0; i < count; i++) {
         members[i]->next = i + 1 < count ? members[i + 1] : NULL;
         members[i]->prev = members[i == 0 ? count - 1 : i - 1];

@@ -19,9 +19,9 @@ enum { SETTINGS_SLOTS = 512 /* a power of two */, CHUNK_NAME_BYTES = 64 };
 const struct tlua_vm_limits tlua_judge_limits = {
     .instructions = 200000,
     .cpu_ms = 10,
-    .heap_bytes = 4 * 1024 * 1024,
-    .block_bytes = 256 * 1024,
-    .text_bytes = 64 * 1024,
+    .heap_bytes = 4 * TLUA_MIB,
+    .block_bytes = 256 * TLUA_KIB,
+    .text_bytes = 64 * TLUA_KIB,
 };
 
 struct policy {

@@ -24,9 +24,9 @@ usd(lua_State *state)
             return 1;
         return luaL_error(state, "money.usd: not a decimal amount of at most nine places");
     }
+    const int64_t dollars_max = VITO_NUSD_MAX / VITO_NUSD_PER_USD;
     lua_Number dollars = luaL_checknumber(state, 1);
-    if (!(dollars >= 0) || dollars != floor(dollars) ||
-        dollars > (lua_Number)(VITO_NUSD_MAX / VITO_NUSD_PER_USD))
+    if (!(dollars >= 0) || dollars != floor(dollars) || dollars > (lua_Number)dollars_max)
         return luaL_error(state, "money.usd: write amounts with a fraction as text, \"1.25\"");
     lua_pushnumber(state, dollars * (lua_Number)VITO_NUSD_PER_USD);
     return 1;

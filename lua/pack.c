@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lua/shape.h"
+#include "runtime/assert.h"
 
 enum { MEMBERS_MAX = 256, SLOTS_PER_LEVEL = 4 };
 
@@ -192,6 +193,7 @@ take_number_raise(struct reader *reader, size_t size_bytes)
 static int64_t
 take_signed_raise(struct reader *reader, size_t size_bytes)
 {
+    RT_ASSERT(size_bytes > 0 && size_bytes <= sizeof(uint64_t));
     uint64_t number = take_number_raise(reader, size_bytes);
     uint64_t sign = UINT64_C(1) << (8 * size_bytes - 1);
     return (int64_t)((number ^ sign) - sign);

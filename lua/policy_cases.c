@@ -19,9 +19,9 @@
 
 static const struct tlua_vm_limits case_limits = {
     .instructions = 10000000,
-    .heap_bytes = 32 * 1024 * 1024,
-    .block_bytes = 1024 * 1024,
-    .text_bytes = 256 * 1024,
+    .heap_bytes = 32 * TLUA_MIB,
+    .block_bytes = TLUA_MIB,
+    .text_bytes = 256 * TLUA_KIB,
 };
 
 static const struct tlua_json_bounds settings_bounds = {.items = 1000, .depth = 4, .printed = true};

@@ -22,6 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TLUA_KIB ((size_t)1024)
+#define TLUA_MIB (1024 * TLUA_KIB)
+
 struct tlua_vm_limits {
     uint64_t instructions; /* of one run */
     uint32_t cpu_ms;       /* of one run, by this thread's CPU clock; 0: not limited */
