@@ -1,5 +1,5 @@
-foreach(unit account audit_chain id identity money period policy_config rate_limit secrets sqlite
-    store time_text zone)
+foreach(unit account audit_chain id identity money period policy_config rate_limit rate_window
+    secrets sqlite store time_text zone)
   twin_test(vito ${unit})
 endforeach()
 if(TARGET test_policy_config)

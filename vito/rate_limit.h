@@ -4,11 +4,11 @@
  * `burst` requests may be in the bucket at once; it leaks `per_second`. Besides, of those that do
  * not wait no second has more than `burst` or `per_second`, whichever is more: what leaks meanwhile
  * does not come on top. What finds no room waits in a bounded queue that drains at `per_second`,
- * first come first served, but in turns between end users; what
- * finds the queue full, or could not be served within max_wait, is refused with a slot: a second
- * at which room is kept for that subject. Only so many get the same second, so a thousand refused
- * callers do not come back in the same instant; and at most a third of the bucket and half of the
- * rate is promised in this way, so that those who never come back keep nobody else out.
+ * first come first served, but in turns between end users; what finds the queue full, or could not
+ * be served within max_wait, is refused with a slot: a second at which room is kept for that
+ * subject. Only so many get the same second, so a thousand refused callers do not come back in the
+ * same instant; and at most a third of the bucket and half of the rate is promised in this way, so
+ * that those who never come back keep nobody else out.
  *
  *      arrive ──► room? ──yes──► ADMIT
  *                  │no

@@ -63,9 +63,9 @@ room_ns(const struct vito_bucket *bucket, uint32_t count, int64_t claim)
     return room;
 }
 
-/* A bucket of one has no room beside the one it keeps: there nothing
- * is admitted for two seconds, and for as long before as one request takes to leak, should the
- * slot be claimed late or not at all. */
+/* A bucket of one has no room beside the one it keeps: there nothing is admitted for two seconds,
+ * and for as long before as one request takes to leak, should the slot be claimed late or not at
+ * all. */
 uint64_t
 vito_room_at_last_ns(const struct vito_bucket *bucket, uint32_t count)
 {
