@@ -37,8 +37,6 @@ vito_mode_of(const char *name)
     return VITO_MODE_COUNT;
 }
 
-/* -- fields ----------------------------------------------------------------------------- */
-
 struct reading {
     struct vito_policy_config *config;
     struct vito_problems problems;
@@ -142,8 +140,6 @@ read_object(struct reading *reading, const cJSON *json, const struct vito_json_p
             field->read(reading, field, member, &inner);
     }
 }
-
-/* -- the document ----------------------------------------------------------------------- */
 
 static void
 read_limits(struct reading *reading, const struct field *field, const cJSON *json,

@@ -42,8 +42,6 @@ vito_secret_wipe(struct vito_secret *secret)
     sodium_memzero(secret, sizeof(*secret));
 }
 
-/* -- lookup ----------------------------------------------------------------------------- */
-
 static char
 variable_character(char c)
 {
@@ -118,8 +116,6 @@ get(void *self, const char *tenant_id, const char *name, bool loopback,
         return RT_NOT_FOUND;
     return RT_OK;
 }
-
-/* -- reading the environment -------------------------------------------------------------- */
 
 static bool
 is_ours(const char *assignment)

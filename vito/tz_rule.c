@@ -2,8 +2,6 @@
 
 #include "vito/calendar.h"
 
-/* -- reading ---------------------------------------------------------------------------- */
-
 struct text {
     const char *at, *end;
 };
@@ -139,8 +137,6 @@ vito_tz_rule_parse(const char *text, size_t chars, struct vito_tz_rule *rule_out
     *rule_out = rule;
     return true;
 }
-
-/* -- use -------------------------------------------------------------------------------- */
 
 static int64_t
 weekday_in_month(int64_t year, const struct vito_tz_change *change)

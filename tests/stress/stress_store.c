@@ -30,8 +30,6 @@ request_of(enum vito_op op)
                                  .budget = {.limit_nusd = INT64_C(1) << 40}};
 }
 
-/* -- clients that count ------------------------------------------------------------------- */
-
 struct client {
     unsigned number, legs;
     uint64_t asked, answered;
@@ -103,8 +101,6 @@ client_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     rt_buffer_release(((struct client *)state)->document);
 }
 
-/* -- those that do not live to hear ------------------------------------------------------- */
-
 static void
 mortal_handle(struct rt_actor *self, void *state, struct rt_message *message)
 {
@@ -115,8 +111,6 @@ mortal_handle(struct rt_actor *self, void *state, struct rt_message *message)
         store.submit(store.self, self, &request, i);
     rt_stop(self, RT_EXIT_NORMAL);
 }
-
-/* -- more than may wait ------------------------------------------------------------------- */
 
 struct flooder {
     unsigned answered, refused;

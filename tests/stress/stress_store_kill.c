@@ -51,8 +51,6 @@ open_store(void)
     return database;
 }
 
-/* -- the child ------------------------------------------------------------------------------ */
-
 struct client {
     enum vito_op op; /* under way */
     unsigned leg;
@@ -145,8 +143,6 @@ run_child(void)
     for (;;)
         pause();
 }
-
-/* -- the parent ----------------------------------------------------------------------------- */
 
 /* In every other round right upon an acknowledgement: that is when one given too early shows. */
 static void

@@ -61,8 +61,6 @@ request_of(enum vito_op op, const char *tenant_id)
     return request;
 }
 
-/* -- tenants, keys, memory ------------------------------------------------------------------ */
-
 static struct vito_stored
 put_tenant(const struct store_driver *driver, const char *tenant_id, const char *json)
 {
@@ -207,8 +205,6 @@ store_suite_a_policys_memory_is_kept_as_it_is(const struct store_driver *driver)
     cr_assert_eq(get(driver, VITO_MEMORY_GET, "cantor"), RT_NOT_FOUND);
 }
 
-/* -- budgets -------------------------------------------------------------------------------- */
-
 static struct vito_stored
 budget(const struct store_driver *driver, enum vito_op op, int64_t limit, int64_t need,
        int64_t want)
@@ -308,8 +304,6 @@ store_suite_a_lowered_limit_grants_nothing_more(const struct store_driver *drive
     cr_assert_eq(grant(driver, 1, 1), 1);
     driver->check(driver->self);
 }
-
-/* -- legs ----------------------------------------------------------------------------------- */
 
 static struct vito_request
 leg_request(enum vito_op op, const char *id, int64_t held)
@@ -541,8 +535,6 @@ store_suite_a_restart_gives_the_rest_of_a_slice_back(const struct store_driver *
     driver->check(driver->self);
 }
 
-/* -- audit ---------------------------------------------------------------------------------- */
-
 static enum rt_status
 append(const struct store_driver *driver, const char *id, const char *event, const char *details)
 {
@@ -632,14 +624,18 @@ store_suite_an_event_is_appended_once_and_must_be_sound(const struct store_drive
     memcpy(request.audit.event, "TICK", 5);
     request.document = rt_buffer_copy("{}\0}", 4);
     cr_assert_eq(ask(driver, &request).status, RT_INVALID);
+    request.document = rt_buffer_create(1 << 20);
+    memset(request.document->bytes, ' ', 1 << 20);
+    memcpy(request.document->bytes, "{}", 2);
+    cr_assert_eq(ask(driver, &request).status, RT_INVALID, "too long");
+    request = request_of(VITO_AUDIT_LIST, "cantor");
+    cr_assert_eq(ask(driver, &request).status, RT_INVALID, "a list of none");
     cr_assert_eq(append(driver, "aud_\"2\"", "\x01T\\K", NULL), RT_OK);
     cr_assert_eq(list_audit(driver), 2);
     cr_assert_not_null(strstr(document, "\"id\":\"aud_\\\"2\\\"\""));
     cr_assert_not_null(strstr(document, "\"event\":\"\\u0001T\\\\K\""));
     driver->check(driver->self);
 }
-
-/* -- transactions --------------------------------------------------------------------------- */
 
 void
 store_suite_what_is_rolled_back_never_was(const struct store_driver *driver)
@@ -680,8 +676,6 @@ store_suite_a_refused_request_leaves_the_rest_of_its_batch(const struct store_dr
     cr_assert_eq(settle_leg(driver, "3", 1).status, RT_NOT_FOUND);
     driver->check(driver->self);
 }
-
-/* -- random lives --------------------------------------------------------------------------- */
 
 enum { LEGS = 40 };
 

@@ -215,8 +215,6 @@ Test(account, a_dollar_pays_for_exactly_a_hundred_cents)
     cr_assert_eq(account.posted_nusd, VITO_NUSD_PER_USD);
 }
 
-/* -- random lives against a plain model --------------------------------------------------- */
-
 enum { HOLDS = 32 };
 
 struct model {

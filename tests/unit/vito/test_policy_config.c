@@ -278,8 +278,6 @@ Test(policy_config, modes_have_names_and_names_modes)
     cr_assert_eq(vito_mode_of(NULL), VITO_MODE_COUNT);
 }
 
-/* -- the schema for others --------------------------------------------------------------- */
-
 static cJSON *
 read_schema(void)
 {

@@ -54,8 +54,6 @@ teardown(void)
     rmdir(directory);
 }
 
-/* -- the suite ------------------------------------------------------------------------------ */
-
 static enum rt_status
 begin(void *self)
 {
@@ -123,8 +121,6 @@ TestSuite(store_sqlite, .init = setup_store, .fini = teardown, .timeout = 60);
         store_suite_##name(&driver);                                                               \
     }
 STORE_SUITE(STORE_TEST)
-
-/* -- opening -------------------------------------------------------------------------------- */
 
 TestSuite(sqlite, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -391,8 +387,6 @@ Test(sqlite, others_can_read_while_the_gateway_runs)
     cr_assert_eq(vito_sqlite_commit(database), RT_OK);
 }
 
-/* -- money ---------------------------------------------------------------------------------- */
-
 static struct vito_stored
 ask(const struct vito_request *request)
 {
@@ -561,8 +555,6 @@ Test(sqlite, a_statement_that_fails_breaks_its_transaction)
     vito_sqlite_rollback(database);
     open_month(100);
 }
-
-/* -- a full disk ---------------------------------------------------------------------------- */
 
 static void
 limit_file_size(rlim_t bytes)

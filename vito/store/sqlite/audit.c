@@ -13,9 +13,8 @@
 enum {
     ENTRIES_MAX = 1000,
     LIST_BYTES_MAX = 4 * 1024 * 1024, /* a list ends early when its text is longer */
+    DETAILS_BYTES_MAX = 64 * 1024,
 };
-
-/* -- appending ------------------------------------------------------------------------------ */
 
 static enum rt_status
 read_last_chain(struct vito_sqlite *database, const char *tenant_id, struct vito_chain *chain_out)
@@ -71,8 +70,9 @@ vito_handle_audit_append(struct vito_sqlite *database, const struct vito_request
     (void)answer;
     const struct vito_audit_event *event = &request->audit;
     const struct rt_buffer *document = request->document;
-    if (document != NULL && memchr(document->bytes, '\0', document->size_bytes) != NULL)
-        return RT_INVALID; /* SQLite would take what is before it for all */
+    if (document != NULL && (document->size_bytes > DETAILS_BYTES_MAX ||
+                             memchr(document->bytes, '\0', document->size_bytes) != NULL))
+        return RT_INVALID; /* SQLite would take what is before a NUL for all */
     const struct vito_audit_record record = {
         .id = event->id,
         .tenant_id = request->tenant_id,
@@ -85,8 +85,6 @@ vito_handle_audit_append(struct vito_sqlite *database, const struct vito_request
     enum rt_status status = vito_audit_add(database, &record);
     return status == RT_EMPTY ? RT_OK : status;
 }
-
-/* -- listing -------------------------------------------------------------------------------- */
 
 struct vito_audit_record
 vito_audit_record_of_row(const struct vito_sqlite *database)
@@ -198,6 +196,8 @@ vito_handle_audit_list(struct vito_sqlite *database, const struct vito_request *
                        struct vito_answer *answer)
 {
     const struct vito_audit_query *query = &request->query;
+    if (query->limit == 0)
+        return RT_INVALID;
     uint32_t limit = query->limit < ENTRIES_MAX ? query->limit : ENTRIES_MAX;
     struct vito_value tenant_id = vito_text(request->tenant_id), after = vito_i64(query->after);
     struct vito_value rows = vito_i64((int64_t)limit + 1); /* one more tells that there is more */

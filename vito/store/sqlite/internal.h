@@ -23,8 +23,6 @@ struct vito_sqlite {
     sqlite3_stmt *current; /* whose rows are being read, or NULL */
 };
 
-/* -- opening -------------------------------------------------------------------------------- */
-
 /* Where it is told why a store could not be opened. */
 struct vito_store_problem {
     const char *path;
@@ -52,14 +50,9 @@ RT_MUST_USE enum rt_status vito_store_probe(const struct vito_store_problem *pro
 RT_MUST_USE enum rt_status vito_store_migrate(sqlite3 *db, bool migrate, int64_t now_ms,
                                               const struct vito_store_problem *problem);
 
-/* The version of the schema that this program knows. */
-int vito_store_schema_version(void);
-
 /* Begins a new epoch and settles what former ones left open, within a transaction. False when
  * that is broken. (recover.c) */
 RT_MUST_USE bool vito_store_recover(struct vito_sqlite *database, int64_t now_ms);
-
-/* -- requests ------------------------------------------------------------------------------- */
 
 struct vito_answer {
     struct vito_stored stored; /* its status is what the handler returns */
@@ -128,8 +121,6 @@ enum rt_status vito_handle_audit_append(struct vito_sqlite *database,
 enum rt_status vito_handle_audit_list(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
-
-/* -- parts of requests ---------------------------------------------------------------------- */
 
 /* The month's figures as they are. RT_OK | RT_NOT_FOUND | RT_UNAVAILABLE. (budgets.c) */
 RT_MUST_USE enum rt_status vito_budget_read(struct vito_sqlite *database, const char *tenant_id,

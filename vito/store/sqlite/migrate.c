@@ -6,12 +6,6 @@
 #include "vito/store/sqlite/internal.h"
 #include "vito/store/sqlite/migrations.h"
 
-int
-vito_store_schema_version(void)
-{
-    return vito_migration_count;
-}
-
 /* The one number that a statement yields. */
 static bool
 read_number(sqlite3 *db, const char *sql, int64_t *number_out)

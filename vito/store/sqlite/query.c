@@ -7,8 +7,6 @@
 #include "runtime/log.h"
 #include "vito/store/sqlite/internal.h"
 
-/* -- values --------------------------------------------------------------------------------- */
-
 struct vito_value
 vito_null(void)
 {
@@ -61,8 +59,6 @@ bind(sqlite3_stmt *statement, int index, const struct vito_value *value)
     }
     return SQLITE_MISUSE;
 }
-
-/* -- statements ----------------------------------------------------------------------------- */
 
 bool
 vito_query_prepare_all(struct vito_sqlite *database)
@@ -150,8 +146,6 @@ vito_query_changes(const struct vito_sqlite *database)
 {
     return sqlite3_changes64(database->db);
 }
-
-/* -- columns -------------------------------------------------------------------------------- */
 
 int64_t
 vito_column_i64(const struct vito_sqlite *database, int column)

@@ -14,8 +14,6 @@
 #include "runtime/assert.h"
 #include "vito/store/sqlite/internal.h"
 
-/* -- problems ------------------------------------------------------------------------------- */
-
 enum rt_status
 vito_store_refuse(const struct vito_store_problem *problem, enum rt_status status, const char *what,
                   const char *remedy)
@@ -42,8 +40,6 @@ vito_store_refuse_error(const struct vito_store_problem *problem, sqlite3 *db)
                                  "mend the disk, or the rights on the file and its directory");
     }
 }
-
-/* -- steps of opening ----------------------------------------------------------------------- */
 
 /* Another gateway on the same file would settle our open legs as those of a former life. SQLite's
  * own locks cannot keep it out without keeping readers out as well. */
@@ -127,9 +123,9 @@ static enum rt_status
 recover(struct vito_sqlite *database, int64_t now_ms, const struct vito_store_problem *problem)
 {
     if (vito_sqlite_begin(database) == RT_OK && vito_store_recover(database, now_ms) &&
-        vito_sqlite_commit(database) == RT_OK)
+        vito_query_run(database, QUERY_COMMIT, NULL, 0) == RT_EMPTY)
         return RT_OK;
-    return vito_store_refuse_error(problem, database->db);
+    return vito_store_refuse_error(problem, database->db); /* before a rollback forgets why */
 }
 
 static enum rt_status

@@ -42,8 +42,6 @@ struct vito_sqlite_thread {
     struct item *batch[BATCH_MAX];
 };
 
-/* -- metrics -------------------------------------------------------------------------------- */
-
 static struct rt_counter requests_total = {.metric = {.name = "twin_store_requests_total",
                                                       .help = "Requests to the ledger.",
                                                       .type = RT_METRIC_COUNTER}};
@@ -69,8 +67,6 @@ register_metrics(void)
     rt_metrics_register(&waiting_requests.metric);
     rt_metrics_register(&commit_seconds.metric);
 }
-
-/* -- callers -------------------------------------------------------------------------------- */
 
 static void
 refuse(struct vito_sqlite_thread *thread, struct rt_actor *caller,
@@ -101,8 +97,6 @@ submit(void *self, struct rt_actor *caller, const struct vito_request *request, 
     if (rt_queue_push(&thread->queue, &item->link, &last) == RT_QUEUE_PUSHED_FIRST)
         eventfd_write(thread->wake_fd, 1);
 }
-
-/* -- the thread ----------------------------------------------------------------------------- */
 
 /* Takes up to a batch from the queue. *parked_out: it is empty, and whoever pushes next wakes. */
 static unsigned
