@@ -123,7 +123,8 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
         [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = VITO_KEY_ADD,
         [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = VITO_KEY_REMOVE,
     };
-    struct vito_request request = {.op = ops[message->kind - REGISTRY_TENANT_PUT]};
+    struct vito_request request = {.op = ops[message->kind - REGISTRY_TENANT_PUT],
+                                   .at_ms = rt_wall_ms(self)};
     if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE) {
         request.key = *(const struct vito_key *)rt_message_payload(message);
         strcpy(request.tenant_id, request.key.tenant_id);

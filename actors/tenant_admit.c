@@ -272,6 +272,8 @@ ask_bucket(struct rt_actor *self, struct tenant *tenant, struct tenant_admission
                                                           &admission->waiter, rt_now_ns(self));
     switch (answer.verdict) {
     case VITO_BUCKET_ADMIT:
+        if (vito_bucket_waiting(tenant->bucket) > 0)
+            set_bucket_timer(self, tenant); /* a slot was claimed: a turn may come earlier */
         ask_policy(self, tenant, admission);
         break;
     case VITO_BUCKET_WAIT:

@@ -81,6 +81,7 @@ tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_s
         book->account.tokens = stored->budget.tokens;
         book->account.interactions = stored->budget.interactions;
         memcpy(book->account.media_ms, stored->budget.media_ms, sizeof(book->account.media_ms));
+        book->account.slice_nusd = stored->budget.slice_nusd;
     }
     tenant_take_figures(book, &stored->budget);
     tenant->book = book;
@@ -108,16 +109,17 @@ void
 tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
 {
     struct vito_account *account = &book->account;
-    int64_t unspent_nusd = free_of(book);
-    if (unspent_nusd <= 0)
+    RT_ASSERT(book->legs == 0);
+    if (account->slice_nusd <= 0 && !book->uncertain)
         return;
     struct vito_request request = {
         .op = VITO_BUDGET_RETURN,
         .period_start_ms = account->period.start_ms,
         .period_end_ms = account->period.end_ms,
-        .budget = {.want_nusd = unspent_nusd},
+        .budget = {.want_nusd = VITO_UNLIMITED},
     };
-    account->slice_nusd -= unspent_nusd;
+    account->slice_nusd = 0;
+    book->uncertain = false;
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
 }
 
@@ -228,6 +230,7 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
 {
     tenant->granting = false;
     if (stored->status != RT_OK) {
+        book->uncertain = true;
         refuse_first(self, tenant, PROBLEM_STORE_UNAVAILABLE);
     } else {
         book->account.slice_nusd += stored->budget.granted_nusd;

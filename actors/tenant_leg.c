@@ -177,6 +177,7 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
     }
     leg->allowed_tokens = leg->size.allowed_tokens;
     leg->allowed_ms = leg->size.allowed_ms;
+    leg->allowed_nusd = vito_hold_amount(leg->hold);
     bool wanted = tenant_find_session(tenant, leg->session.id) != NULL;
     struct leg_grant grant = {
         .hold = leg->hold,
@@ -235,7 +236,7 @@ tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_le
     int64_t cost_nusd = vito_use_price(&leg->row.use, &leg->provider->prices);
     int64_t held_nusd = vito_hold_amount(leg->hold);
     leg->row.held_nusd = held_nusd;
-    leg->row.cost_nusd = unproven && cost_nusd < held_nusd ? held_nusd : cost_nusd;
+    leg->row.cost_nusd = unproven && cost_nusd < leg->allowed_nusd ? leg->allowed_nusd : cost_nusd;
     leg->row.at_ms = rt_wall_ms(self);
     book_cost(self, tenant, leg, leg->row.cost_nusd);
     leg->limbo_nusd = held_nusd > leg->row.cost_nusd ? held_nusd - leg->row.cost_nusd : 0;

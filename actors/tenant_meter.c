@@ -110,6 +110,7 @@ tenant_on_leg_extended(struct rt_actor *self, struct tenant *tenant, struct tena
     if (status == RT_OK) {
         leg->allowed_tokens = leg->size.allowed_tokens;
         leg->allowed_ms = leg->size.allowed_ms;
+        leg->allowed_nusd = vito_hold_amount(leg->hold);
         leg->answer.extended = true;
         answer_meter(self, tenant, leg);
     } else { /* money is held for it here, but a crash would forget that */

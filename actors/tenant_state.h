@@ -32,6 +32,7 @@ struct tenant_book {
     struct vito_account account;
     bool is_open;
     uint32_t legs;         /* that spend from it */
+    bool uncertain;        /* a grant's answer was lost: the slice may be larger than we know */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
     int64_t limbo_nusd;    /* freed by those settlements, not to be held again before: a crash
                               would count it for both legs */
@@ -100,6 +101,7 @@ struct tenant_leg {
     uint32_t prompt_tokens;             /* estimated */
     uint32_t prompt_tokens_max;         /* it cannot be more */
     int64_t allowed_tokens, allowed_ms; /* in total; durable */
+    int64_t allowed_nusd;               /* what was held for that: all a vendor can have used */
     struct tenant_leg_size size;        /* being funded */
     struct tenant_funding funding;
     struct rt_owed *owed;         /* of the meter or settle request under way */

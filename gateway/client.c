@@ -111,7 +111,7 @@ finish(struct transfer *transfer, CURLcode code, struct client_answer *answer,
     if (code == CURLE_OK)
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
     else
-        snprintf(answer->problem, sizeof(answer->problem), "%s: %s", client->url,
+        snprintf(answer->problem, sizeof(answer->problem), "%.300s: %s", client->url,
                  curl_easy_strerror(code));
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);

@@ -95,7 +95,8 @@ struct vito_request {
         struct {
             int64_t limit_nusd;
             int64_t need_nusd; /* GRANT: nothing is granted when less is left */
-            int64_t want_nusd; /* GRANT: as much of it as is left; RETURN: how much */
+            int64_t want_nusd; /* GRANT: as much of it as is left; RETURN: how much,
+                                  of what no open leg holds; VITO_UNLIMITED: all */
         } budget;
         struct vito_leg leg;
         struct vito_audit_event audit;
@@ -109,6 +110,8 @@ struct vito_budget {
     int64_t limit_nusd, posted_nusd;
     int64_t reserved_nusd; /* open slices, ours included */
     int64_t granted_nusd;  /* GRANT: what this request moved to us, 0 when refused */
+    int64_t slice_nusd;    /* OPEN: what this gateway was granted and no open leg holds: whoever
+                              asked for it may not have heard the answer */
     int64_t tokens, interactions;
     int64_t media_ms[VITO_MODE_COUNT];
 };

@@ -26,6 +26,7 @@ enum {
     TENANTS = 3,
     LIVES_MAX = 3,
     LIFE_MS = 20000,
+    OUTAGE_MS = 1500,
     DRAIN_MS = 120000,
     PLANTED_SEEDS = 40, /* within which a planted bug must be found */
 };
@@ -51,6 +52,7 @@ struct run {
     uint64_t hash;
     int64_t wall_ms;
     bool drained;
+    bool store_fails; /* in this life: a slice may stay out until the next */
 };
 
 static enum rt_status
@@ -183,8 +185,8 @@ choose_faults(struct run *run, struct sim_store *store)
         .repeat = fault(run, 300),
         .late = fault(run, 300),
     };
-    store->rollback_per_mille = fault(run, 0);
-    store->lost_ack_per_mille = fault(run, 0);
+    store->rollback_per_mille = fault(run, 30);
+    store->lost_ack_per_mille = fault(run, 30);
     store->forgetful = run->planted == PLANTED_FORGETFUL;
 }
 
@@ -203,8 +205,13 @@ on_drained(void *context)
 static void
 on_outage(void *context)
 {
-    struct sim_store *store = context;
-    store->down = !store->down;
+    ((struct sim_store *)context)->down = true;
+}
+
+static void
+on_outage_over(void *context)
+{
+    ((struct sim_store *)context)->down = false;
 }
 
 /* False: the auditors have found something. */
@@ -217,6 +224,13 @@ step_until(struct run *run, struct rt_sim *sim, uint64_t until_ns)
 }
 
 static void
+name_actor(void *context, const struct rt_actor_info *info)
+{
+    (void)context;
+    fprintf(stderr, "still there: %s %lu, %u messages wait\n", info->kind, info->id, info->waiting);
+}
+
+static void
 shut_down(struct run *run, struct rt_sim *sim, const struct world *world, struct sim_store *store)
 {
     store->rollback_per_mille = store->lost_ack_per_mille = 0;
@@ -225,8 +239,10 @@ shut_down(struct run *run, struct rt_sim *sim, const struct world *world, struct
           RT_OK);
     if (!step_until(run, sim, rt_sim_now_ns(sim) + DRAIN_MS * RT_NS_PER_MS))
         return;
-    if (!run->drained)
-        snprintf(run->books.finding, sizeof(run->books.finding), "I6: it does not drain");
+    if (run->drained)
+        return;
+    rt_system_visit(rt_sim_system(sim), name_actor, NULL);
+    snprintf(run->books.finding, sizeof(run->books.finding), "I6: it does not drain");
 }
 
 static void
@@ -262,10 +278,12 @@ run_life(struct run *run, bool is_last)
                                   .client_count = (unsigned)dice_from(run, 2, 16),
                                   .seen = &run->seen};
     sim_clients_start(&clients);
-    if (fault(run, 0)) {
-        uint64_t from_ms = dice_from(run, 100, LIFE_MS);
+    run->store_fails = store->rollback_per_mille > 0 || store->lost_ack_per_mille > 0;
+    if (rt_random_chance(&run->dice, 300)) {
+        run->store_fails = true;
+        uint64_t from_ms = dice_from(run, 100, LIFE_MS - OUTAGE_MS);
         CHECK(rt_sim_after(sim, from_ms * RT_NS_PER_MS, on_outage, store));
-        CHECK(rt_sim_after(sim, (from_ms + 1500) * RT_NS_PER_MS, on_outage, store));
+        CHECK(rt_sim_after(sim, (from_ms + OUTAGE_MS) * RT_NS_PER_MS, on_outage_over, store));
     }
     uint64_t life_ms = is_last ? LIFE_MS : dice_from(run, 100, LIFE_MS);
     bool sound = step_until(run, sim, life_ms * RT_NS_PER_MS);
@@ -301,6 +319,8 @@ run_seed(struct run *run, uint64_t seed, enum planted planted)
             recover(run);
         run_life(run, life == lives);
     }
+    if (run->books.finding[0] == '\0' && run->store_fails)
+        recover(run);
     if (run->books.finding[0] == '\0')
         sim_books_check_end(&run->books);
     end_run(run);

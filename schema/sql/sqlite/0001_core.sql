@@ -100,7 +100,7 @@ CREATE TABLE vito_usage (
     CHECK ((state = 'open') = (cost_nusd IS NULL)),
     FOREIGN KEY (tenant_id, period_start_ms) REFERENCES vito_budgets
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX vito_usage_open ON vito_usage (leg_id) WHERE state = 'open';
+CREATE INDEX vito_usage_open ON vito_usage (tenant_id) WHERE state = 'open';
 
 -- What happened, in order and for good: exactly one BILLING_EVENT per vendor leg, whose id is the
 -- leg's, and other events. `chain` is a hash over the row and the chain of the tenant's row

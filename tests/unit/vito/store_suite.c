@@ -687,10 +687,21 @@ struct model {
     int leg_number[LEGS];
 };
 
+/* Of the slice, what no leg holds. */
+static int64_t
+free_of(const struct model *model)
+{
+    int64_t left = model->slice;
+    for (int i = 0; i < LEGS; i++)
+        left -= model->held[i] > 0 ? model->held[i] : 0;
+    return left > 0 ? left : 0;
+}
+
 static void
 compare(const struct store_driver *driver, const struct model *model)
 {
     struct vito_budget figures = open_month(driver, model->limit);
+    cr_assert_eq(figures.slice_nusd, free_of(model));
     cr_assert_eq(figures.posted_nusd, model->posted);
     cr_assert_eq(figures.reserved_nusd, model->slice);
 }
@@ -732,7 +743,7 @@ static void
 step_return(const struct store_driver *driver, struct model *model, int64_t amount)
 {
     budget(driver, VITO_BUDGET_RETURN, 0, 0, amount);
-    model->slice -= amount < model->slice ? amount : model->slice;
+    model->slice -= amount < free_of(model) ? amount : free_of(model);
 }
 
 static void

@@ -29,6 +29,19 @@ vito_budget_read(struct vito_sqlite *database, const char *tenant_id, int64_t pe
     return status == RT_EMPTY ? RT_NOT_FOUND : status;
 }
 
+/* What is ours of the month and no open leg holds. RT_OK | RT_UNAVAILABLE. */
+static enum rt_status
+read_free(struct vito_sqlite *database, const struct vito_request *request, int64_t *free_out)
+{
+    enum rt_status status = VITO_QUERY(
+        database, QUERY_GRANT_READ_FREE, vito_text(request->tenant_id),
+        vito_i64(request->period_start_ms), vito_text(VITO_NODE), vito_i64(database->epoch));
+    *free_out = status == RT_OK ? vito_column_i64(database, 0) : 0;
+    if (*free_out < 0)
+        *free_out = 0; /* a leg cost more than was held, and ate into what others hold */
+    return status == RT_OK || status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
+}
+
 enum rt_status
 vito_handle_budget_open(struct vito_sqlite *database, const struct vito_request *request,
                         struct vito_answer *answer)
@@ -41,8 +54,9 @@ vito_handle_budget_open(struct vito_sqlite *database, const struct vito_request 
     if (status != RT_OK)
         return status;
     answer->stored.budget = vito_budget_of_row(database);
-    status = VITO_QUERY(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end);
-    return status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
+    if (VITO_QUERY(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end) != RT_EMPTY)
+        return RT_UNAVAILABLE;
+    return read_free(database, request, &answer->stored.budget.slice_nusd);
 }
 
 /* Moves money between the budget and this gateway's grant; back when `amount_nusd` < 0. */
@@ -91,12 +105,9 @@ enum rt_status
 vito_handle_budget_return(struct vito_sqlite *database, const struct vito_request *request,
                           struct vito_answer *answer)
 {
-    enum rt_status status = VITO_QUERY(database, QUERY_GRANT_READ, vito_text(request->tenant_id),
-                                       vito_i64(request->period_start_ms), vito_text(VITO_NODE),
-                                       vito_i64(database->epoch));
-    if (status != RT_OK && status != RT_EMPTY)
-        return status;
-    int64_t left = status == RT_OK ? vito_column_i64(database, 0) : 0;
+    int64_t left;
+    if (read_free(database, request, &left) != RT_OK)
+        return RT_UNAVAILABLE;
     int64_t returned = request->budget.want_nusd < left ? request->budget.want_nusd : left;
     if (returned > 0)
         return move(database, request, -returned, answer);

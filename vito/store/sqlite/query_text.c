@@ -14,7 +14,7 @@
     " outcome, cost_amount_nusd, tokens, media_ms, interactions, details"
 
 /* Sums stay below 2^63, whatever vendors report. */
-#define SUM(column, value) column " = min(" column " + " value ", 9000000000000000000)"
+#define SUM_MAX "9000000000000000000"
 
 /* A budget of the same month as the one from ?2 to ?3, counted in another time zone. */
 #define SAME_MONTH                                                                                 \
@@ -79,22 +79,13 @@ static const char *const texts[QUERY_COUNT] = {
         "SELECT" FIGURES "FROM vito_budgets WHERE tenant_id = ?1 AND period_start_ms = ?2",
     [QUERY_BUDGET_RESERVE] = "UPDATE vito_budgets SET reserved_nusd = reserved_nusd + ?3"
                              " WHERE tenant_id = ?1 AND period_start_ms = ?2 RETURNING" FIGURES,
-    [QUERY_BUDGET_POST] = "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - ?4, " SUM(
-        "posted_nusd",
-        "?3") ", " SUM("tokens",
-                       "?5") ", " SUM("interactions",
-                                      "?6") ", " SUM("text_ms",
-                                                     "?7") ", " SUM("voice_ms",
-                                                                    "?8") ", " SUM("video_ms",
-                                                                                   "?9") " WHERE "
-                                                                                         "tenant_"
-                                                                                         "id = ?1 "
-                                                                                         "AND "
-                                                                                         "period_"
-                                                                                         "start_ms "
-                                                                                         "= ?2 "
-                                                                                         "RETURNIN"
-                                                                                         "G" FIGURES,
+    [QUERY_BUDGET_POST] =
+        "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - ?4,"
+        " posted_nusd = min(posted_nusd + ?3, " SUM_MAX "), tokens = min(tokens + ?5, " SUM_MAX "),"
+        " interactions = min(interactions + ?6, " SUM_MAX "),"
+        " text_ms = min(text_ms + ?7, " SUM_MAX "), voice_ms = min(voice_ms + ?8, " SUM_MAX "),"
+        " video_ms = min(video_ms + ?9, " SUM_MAX ")"
+        " WHERE tenant_id = ?1 AND period_start_ms = ?2 RETURNING" FIGURES,
     [QUERY_BUDGET_UNRESERVE_STALE] =
         "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - stale.left_nusd"
         " FROM (SELECT tenant_id, period_start_ms, sum(left_nusd) AS left_nusd FROM vito_grants"
@@ -111,6 +102,13 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_GRANT_READ] = "SELECT left_nusd FROM vito_grants"
                          " WHERE tenant_id = ?1 AND period_start_ms = ?2 AND node = ?3"
                          " AND epoch = ?4 AND state = 'open'",
+    [QUERY_GRANT_READ_FREE] =
+        "SELECT left_nusd - (SELECT coalesce(sum(held_nusd), 0) FROM vito_usage AS leg"
+        " WHERE leg.state = 'open' AND leg.tenant_id = ?1 AND leg.period_start_ms = ?2"
+        " AND leg.node = ?3 AND leg.epoch = ?4)"
+        " FROM vito_grants"
+        " WHERE tenant_id = ?1 AND period_start_ms = ?2 AND node = ?3 AND epoch = ?4"
+        " AND state = 'open'",
     [QUERY_GRANT_LOWER] = "UPDATE vito_grants SET left_nusd = left_nusd - ?5 - ?6,"
                           " granted_nusd = granted_nusd - ?6"
                           " WHERE tenant_id = ?1 AND period_start_ms = ?2 AND node = ?3"
