@@ -24,6 +24,8 @@ open_library_raise(lua_State *state, lua_CFunction open, const char *name)
     lua_call(state, 1, 0);
 }
 
+/* Of Lua's libraries these alone. The jit library would turn the compiler on, whose code calls no
+ * hooks. */
 void
 tlua_sandbox_build_raise(lua_State *state)
 {

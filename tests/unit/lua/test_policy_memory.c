@@ -108,6 +108,14 @@ Test(policy_memory, long_lists_and_objects_come_back)
     cr_assert_str_eq(second.reason, "same", "%s", second.facts);
     cr_assert_eq(first.memory->size_bytes, second.memory->size_bytes);
     cr_assert_arr_eq(first.memory->bytes, second.memory->bytes, first.memory->size_bytes);
+    struct policy_port port = tlua_policies_port(policy_box_policies());
+    for (unsigned worker = 1; worker < 4; worker++) { /* whose tables have other orders */
+        struct policy_decision other;
+        port.ask(port.self, worker, "m", &question, &other);
+        cr_assert_eq(other.memory->size_bytes, first.memory->size_bytes);
+        cr_assert_arr_eq(other.memory->bytes, first.memory->bytes, first.memory->size_bytes);
+        rt_buffer_release(other.memory);
+    }
     rt_buffer_release(first.memory);
     rt_buffer_release(second.memory);
 }

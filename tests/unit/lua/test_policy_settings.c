@@ -65,6 +65,28 @@ Test(policy_settings, settings_of_one_tenant_never_answer_for_another)
     }
 }
 
+Test(policy_settings, a_new_version_reads_the_same_settings_its_own_way)
+{
+    static const char text[] = "local decision = require 'twin.decision'\n"
+                               "return { settings = { n = { type = '%s', default = %d } },\n"
+                               "admit = function(request, tenant, settings)\n"
+                               "  return decision.deny('read', { n = settings.n })\n"
+                               "end }\n";
+    static const struct {
+        const char *type, *wanted;
+        int standard;
+    } versions[] = {
+        {"integer", "{\"n\":1}", 1}, {"integer", "{\"n\":2}", 2}, {"minutes", "{\"n\":180000}", 3}};
+    struct policy_question question = policy_box_question();
+    for (size_t i = 0; i < RT_COUNT_OF(versions); i++) {
+        char version[512];
+        snprintf(version, sizeof(version), text, versions[i].type, versions[i].standard);
+        policy_box_write("s", version);
+        tlua_policies_reload(policy_box_policies());
+        cr_expect_str_eq(policy_box_ask("s", &question).facts, versions[i].wanted);
+    }
+}
+
 Test(policy_settings, settings_that_break_the_declaration_are_denials_with_every_problem)
 {
     static const struct {

@@ -223,6 +223,7 @@ Test(tavus_adapter, an_end_that_was_already_is_settled_too)
         answer("POST", "/conversations/" ID "/end", statuses[i],
                statuses[i] == 400 ? "{\"error\":\"Invalid conversation_id\"}" : "");
         answer("GET", "/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
+        cr_expect_eq(leg->result.error, ADAPTER_ERROR_NONE);
         cr_expect_eq(leg->result.stopped, ADAPTER_STOPPED);
         fake_leg_destroy(leg);
         leg = before;
@@ -252,7 +253,8 @@ Test(tavus_adapter, without_the_vendors_times_the_clock_stands)
         fake_pass(leg, 300);
         answer("POST", "/conversations/" ID "/end", 200, "");
         answer("GET", "/conversations/" ID "?verbose=true", answers[i].status, answers[i].body);
-        cr_expect_eq(leg->result.stopped, ADAPTER_STOPPED, "%s", leg->detail);
+        cr_expect_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
+        cr_expect_eq(leg->result.stopped, ADAPTER_STOPPED);
         cr_expect_eq(leg->final_count, 0);
         cr_expect_eq(leg->media_ms, 4300, "up to when the end was acknowledged");
         fake_leg_destroy(leg);
