@@ -144,7 +144,7 @@ text_at(lua_State *state, int index)
 static void
 copy_line(char *line_out, size_t room, const char *text)
 {
-    snprintf(line_out, room, "%s", text);
+    snprintf(line_out, room, "%.*s", (int)room - 1, text);
     for (char *at = line_out; *at != '\0'; at++) {
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = ' ';

@@ -18,6 +18,7 @@ local clock = require "twin.clock"
 local http = require "twin.http"
 local provider = require "twin.provider"
 
+local PATH = "/v2/conversations"
 local TICK_MS = 1000 -- of the meter
 local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
 local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
@@ -34,7 +35,7 @@ local CALL_TIMEOUT_MS = 3500
 local tavus = provider.streaming_avatar {
   name = "tavus",
   modes = { "video" },
-  base_url = "https://tavusapi.com/v2",
+  base_url = "https://tavusapi.com",
   metered_by_clock = true,
   price = { minute_usd = "0.37", dated = "2026-11-21" },
   quantum_ms = 5000,
@@ -137,7 +138,7 @@ end
 
 -- Ends a conversation. True: it has ended, now or before.
 local function end_conversation(id)
-  local answer, err = call("POST", "/conversations/" .. id .. "/end")
+  local answer, err = call("POST", PATH .. "/" .. id .. "/end")
   if answer ~= nil or err.status == 400 or err.status == 404 then
     return true
   end
@@ -146,7 +147,7 @@ end
 
 -- Ends the room of that name, if a create whose answer was lost has made one.
 local function end_by_name(name)
-  local answer = call("GET", "/conversations?status=active&limit=" .. LOOKUP_LIMIT)
+  local answer = call("GET", PATH .. "?status=active&limit=" .. LOOKUP_LIMIT)
   for _, conversation in ipairs(answer ~= nil and tables_in(answer.body, "data") or {}) do
     if conversation.conversation_name == name and is_id(conversation.conversation_id) then
       end_conversation(conversation.conversation_id)
@@ -162,7 +163,7 @@ end
 
 function tavus.initialize_session(config, limits)
   local asked_at_ms = clock.now_ms()
-  local answer, err = call("POST", "/conversations", conversation_of(config, limits))
+  local answer, err = call("POST", PATH, conversation_of(config, limits))
   local made = answer ~= nil and answer.body or nil
   if type(made) == "table" and is_id(made.conversation_id) and
     type(made.conversation_url) == "string" then
@@ -194,7 +195,7 @@ end
 
 -- Whether the vendor has ended it: by its duration, or because nobody came or stayed.
 local function has_ended(session)
-  local answer, err = call("GET", "/conversations/" .. session.vendor_ref)
+  local answer, err = call("GET", PATH .. "/" .. session.vendor_ref)
   if answer == nil then
     return err.status == 404 or err.status == 400
   end
@@ -233,7 +234,7 @@ end
 
 -- The vendor's own figure, when it has one.
 local function settle(session, usage)
-  local answer = call("GET", "/conversations/" .. session.vendor_ref .. "?verbose=true")
+  local answer = call("GET", PATH .. "/" .. session.vendor_ref .. "?verbose=true")
   local conversation = answer ~= nil and answer.body
   if type(conversation) ~= "table" then
     return

@@ -64,14 +64,14 @@ Test(tavus_adapter, the_sheet_says_that_the_clock_costs)
     cr_assert(sheet->modes[VITO_VIDEO] && !sheet->modes[VITO_TEXT] && !sheet->modes[VITO_VOICE]);
     cr_assert(sheet->metered_by_clock);
     cr_assert_eq(sheet->price_minute_nusd, 370000000);
-    cr_assert_str_eq(sheet->default_base_url, "https://tavusapi.com/v2");
+    cr_assert_str_eq(sheet->default_base_url, "https://tavusapi.com");
 }
 
 Test(tavus_adapter, a_room_is_made_with_every_limit_that_tavus_has)
 {
     fake_initialize(leg, "tavus", CONFIG, LIMITS);
     const struct fake_request *request = fake_pending(leg);
-    cr_assert_str_eq(request->path, "/conversations");
+    cr_assert_str_eq(request->path, "/v2/conversations");
     cr_assert_str_eq(request->body,
                      "{\"conversation_name\":\"leg_7\",\"conversational_context\":\"Eres "
                      "consultor.\",\"custom_greeting\":\"Hola.\",\"persona_id\":\"p1\","
@@ -153,7 +153,7 @@ Test(tavus_adapter, a_conversation_that_goes_on_is_looked_at_every_quarter_of_a_
 {
     create();
     drive_for(15000);
-    answer("GET", "/conversations/" ID, 200, "@tavus_created.json");
+    answer("GET", "/v2/conversations/" ID, 200, "@tavus_created.json");
     cr_assert_eq(leg->ends, 1, "it is still active");
     for (int i = 0; i < 14; i++)
         fake_pass(leg, 1000);
@@ -175,7 +175,7 @@ Test(tavus_adapter, a_conversation_that_has_ended_ends_the_drive)
         leg = fake_leg_create();
         create();
         drive_for(15000);
-        answer("GET", "/conversations/" ID, ended[i].status, ended[i].body);
+        answer("GET", "/v2/conversations/" ID, ended[i].status, ended[i].body);
         cr_expect_eq(leg->ends, 2);
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_NONE);
         cr_expect_eq(leg->media_ms, 15000);
@@ -191,10 +191,10 @@ Test(tavus_adapter, a_look_that_fails_is_tried_again_later)
     fake_no_answer(leg, NET_HTTP_TIMEOUT);
     for (int i = 0; i < 15; i++)
         fake_pass(leg, 1000);
-    answer("GET", "/conversations/" ID, 503, "busy");
+    answer("GET", "/v2/conversations/" ID, 503, "busy");
     for (int i = 0; i < 15; i++)
         fake_pass(leg, 1000);
-    answer("GET", "/conversations/" ID, 200, "not JSON");
+    answer("GET", "/v2/conversations/" ID, 200, "not JSON");
     cr_assert_eq(leg->ends, 1);
     cr_assert_eq(leg->media_ms, 45000);
 }
@@ -205,8 +205,8 @@ Test(tavus_adapter, terminate_ends_it_and_takes_the_vendors_times)
     drive_for(60000 - 1000);
     fake_cut(leg);
     fake_terminate(leg, ADAPTER_COST_LIMIT);
-    answer("POST", "/conversations/" ID "/end", 200, "");
-    answer("GET", "/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
+    answer("POST", "/v2/conversations/" ID "/end", 200, "");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
     cr_assert_eq(leg->result.stopped, ADAPTER_STOPPED);
     cr_assert_eq(fake_media_ms(leg), 63500, "22:01:04.75 less 22:00:01.25");
@@ -220,9 +220,9 @@ Test(tavus_adapter, an_end_that_was_already_is_settled_too)
         leg = fake_leg_create();
         create();
         fake_terminate(leg, ADAPTER_USER_EXIT);
-        answer("POST", "/conversations/" ID "/end", statuses[i],
+        answer("POST", "/v2/conversations/" ID "/end", statuses[i],
                statuses[i] == 400 ? "{\"error\":\"Invalid conversation_id\"}" : "");
-        answer("GET", "/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
+        answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_NONE);
         cr_expect_eq(leg->result.stopped, ADAPTER_STOPPED);
         fake_leg_destroy(leg);
@@ -251,8 +251,8 @@ Test(tavus_adapter, without_the_vendors_times_the_clock_stands)
         fake_cut(leg);
         fake_terminate(leg, ADAPTER_USER_EXIT);
         fake_pass(leg, 300);
-        answer("POST", "/conversations/" ID "/end", 200, "");
-        answer("GET", "/conversations/" ID "?verbose=true", answers[i].status, answers[i].body);
+        answer("POST", "/v2/conversations/" ID "/end", 200, "");
+        answer("GET", "/v2/conversations/" ID "?verbose=true", answers[i].status, answers[i].body);
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
         cr_expect_eq(leg->result.stopped, ADAPTER_STOPPED);
         cr_expect_eq(leg->final_count, 0);
@@ -267,7 +267,7 @@ Test(tavus_adapter, an_end_that_fails_is_tried_twice_and_then_reported)
     create();
     fake_terminate(leg, ADAPTER_COST_LIMIT);
     fake_no_answer(leg, NET_HTTP_TIMEOUT);
-    answer("POST", "/conversations/" ID "/end", 500, "");
+    answer("POST", "/v2/conversations/" ID "/end", 500, "");
     cr_assert_eq(leg->ends, 2);
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_RETRYABLE);
     cr_assert_eq(leg->result.status, 500);
@@ -281,8 +281,8 @@ Test(tavus_adapter, a_create_without_an_answer_is_looked_up_ended_and_unknown)
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
         fake_no_answer(leg, results[i]);
-        answer("GET", "/conversations?status=active&limit=50", 200, "@tavus_list.json");
-        answer("POST", "/conversations/clost/end", 200, "");
+        answer("GET", "/v2/conversations?status=active&limit=50", 200, "@tavus_list.json");
+        answer("POST", "/v2/conversations/clost/end", 200, "");
         cr_expect_eq(leg->ends, 1);
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN);
         fake_leg_destroy(leg);
@@ -305,8 +305,8 @@ Test(tavus_adapter, answers_that_do_not_say_whether_a_room_was_made_are_unknown)
         struct fake_leg *before = leg;
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
-        answer("POST", "/conversations", answers[i].status, answers[i].body);
-        answer("GET", "/conversations?status=active&limit=50", 200, "{\"data\":[7,{}]}");
+        answer("POST", "/v2/conversations", answers[i].status, answers[i].body);
+        answer("GET", "/v2/conversations?status=active&limit=50", 200, "{\"data\":[7,{}]}");
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "%s: %s", answers[i].body,
                      leg->detail);
         fake_leg_destroy(leg);
@@ -338,7 +338,7 @@ Test(tavus_adapter, refusals_are_of_the_kind_their_text_says)
         struct fake_leg *before = leg;
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
-        answer("POST", "/conversations", cases[i].status, cases[i].body);
+        answer("POST", "/v2/conversations", cases[i].status, cases[i].body);
         cr_expect_eq(leg->result.error, cases[i].error, "%s", cases[i].body);
         cr_expect_str_eq(leg->detail, cases[i].detail);
         cr_expect_eq(leg->request_count, 1, "nothing was made, so nothing is looked up");
