@@ -19,6 +19,7 @@ local http = require "twin.http"
 local provider = require "twin.provider"
 
 local PATH = "/v2/conversations"
+local REPLICA_DEFAULT = "rfe12d8b9597" -- a stock replica; a conversation must have some face
 local TICK_MS = 1000 -- of the meter
 local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
 local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
@@ -118,6 +119,9 @@ end
 local function conversation_of(config, limits)
   local own, persona = config.provider or {}, config.persona or {}
   local replica, pal = own.replica_id or own.face_id, own.persona_id or own.pal_id
+  if replica == nil and pal == nil then
+    replica = REPLICA_DEFAULT
+  end
   local new_names = own.names == "new"
   return {
     [new_names and "face_id" or "replica_id"] = replica,

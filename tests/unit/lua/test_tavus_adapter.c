@@ -98,6 +98,19 @@ Test(tavus_adapter, the_names_of_2026_are_read_and_sent)
                      "\"test_mode\":true}");
 }
 
+Test(tavus_adapter, a_tenant_without_a_face_gets_a_stock_one)
+{
+    fake_initialize(leg, "tavus", "{\"leg_id\":\"l\",\"provider\":{}}", "{}");
+    cr_assert_not_null(strstr(fake_pending(leg)->body, "\"replica_id\":\"rfe12d8b9597\""));
+    cr_assert_null(strstr(fake_pending(leg)->body, "persona_id"));
+}
+
+Test(tavus_adapter, a_persona_brings_its_own_face)
+{
+    fake_initialize(leg, "tavus", "{\"leg_id\":\"l\",\"provider\":{\"persona_id\":\"p\"}}", "{}");
+    cr_assert_null(strstr(fake_pending(leg)->body, "replica_id"));
+}
+
 Test(tavus_adapter, durations_stay_within_what_tavus_takes)
 {
     static const struct {
