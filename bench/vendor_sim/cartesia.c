@@ -319,28 +319,49 @@ voice_json(const struct voice *voice)
     return object;
 }
 
-static void
-list_voices(struct sim_exchange *exchange)
+/* The place of the voice of that id, or RT_COUNT_OF(voices). */
+static size_t
+voice_index(const char *id)
 {
+    size_t index = 0;
+    while (index < RT_COUNT_OF(voices) && strcmp(voices[index].id, id) != 0)
+        index++;
+    return index;
+}
+
+/* A page of voices: those after the id the client saw last. */
+static void
+list_voices(struct sim_exchange *exchange, const char *query)
+{
+    char last[SIM_ID_BYTES], limit[SIM_ID_BYTES];
+    read_parameter(query, "starting_after", last);
+    read_parameter(query, "limit", limit);
+    size_t index = last[0] == '\0' ? 0 : voice_index(last) + 1;
+    size_t left = limit[0] == '\0' ? RT_COUNT_OF(voices) : strtoul(limit, NULL, 10);
     cJSON *body = cJSON_CreateObject();
     cJSON *data = cJSON_AddArrayToObject(body, "data");
-    for (size_t i = 0; i < RT_COUNT_OF(voices); i++)
-        cJSON_AddItemToArray(data, voice_json(&voices[i]));
-    cJSON_AddBoolToObject(body, "has_more", false);
-    cJSON_AddNullToObject(body, "next_page");
+    const char *newest = NULL;
+    for (; index < RT_COUNT_OF(voices) && left > 0; index++, left--) {
+        cJSON_AddItemToArray(data, voice_json(&voices[index]));
+        newest = voices[index].id;
+    }
+    bool has_more = newest != NULL && index < RT_COUNT_OF(voices);
+    cJSON_AddBoolToObject(body, "has_more", has_more);
+    if (has_more)
+        cJSON_AddStringToObject(body, "next_page", newest);
+    else
+        cJSON_AddNullToObject(body, "next_page");
     sim_answer_json(exchange, 200, body);
 }
 
 static void
 show_voice(struct sim_exchange *exchange, const char *id)
 {
-    for (size_t i = 0; i < RT_COUNT_OF(voices); i++) {
-        if (strcmp(voices[i].id, id) == 0) {
-            sim_answer_json(exchange, 200, voice_json(&voices[i]));
-            return;
-        }
-    }
-    fail(exchange, 404, NULL, "Not found", "There is no such voice.");
+    size_t index = voice_index(id);
+    if (index < RT_COUNT_OF(voices))
+        sim_answer_json(exchange, 200, voice_json(&voices[index]));
+    else
+        fail(exchange, 404, NULL, "Not found", "There is no such voice.");
 }
 
 /* -- routes -------------------------------------------------------------------------------- */
@@ -359,7 +380,7 @@ answer(struct sim_exchange *exchange, const struct net_request *request, const c
     else if (request->wants_websocket && strcmp(path, "/tts/websocket") == 0)
         cartesia_socket_open(exchange);
     else if (gets && (strcmp(path, "/voices") == 0 || strcmp(path, voice_prefix) == 0))
-        list_voices(exchange);
+        list_voices(exchange, request->query);
     else if (gets && strncmp(path, voice_prefix, sizeof(voice_prefix) - 1) == 0)
         show_voice(exchange, path + sizeof(voice_prefix) - 1);
     else

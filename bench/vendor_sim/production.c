@@ -1,5 +1,6 @@
 #include "bench/vendor_sim/production.h"
 
+#include "net/websocket.h"
 #include "runtime/world.h"
 
 enum { PIECES_AT_ONCE_MAX = 64 };
@@ -23,16 +24,27 @@ wait_for_next(struct sim_production *production)
     net_timers_set(production->timers, &production->timer, wait_ns);
 }
 
-/* Half of it is made, and the rest shall not come. */
 static bool
-fails_here(struct sim_production *production)
+fails_midway(const struct sim_production *production)
 {
-    bool fails = production->fault == SIM_FAULT_HANG_MID || production->fault == SIM_FAULT_CUT;
-    if (!fails || production->pace.made < (production->pieces + 1) / 2)
-        return false;
-    if (production->fault == SIM_FAULT_CUT)
-        net_conn_close(production->conn, 1011, "cut");
-    return true;
+    return production->fault == SIM_FAULT_HANG_MID || production->fault == SIM_FAULT_CUT;
+}
+
+/* How many pieces are made at all: half of them when the rest shall not come. */
+static uint64_t
+pieces_to_make(const struct sim_production *production)
+{
+    return fails_midway(production) ? (production->pieces + 1) / 2 : production->pieces;
+}
+
+/* All that is made at all has been taken. */
+static void
+end_production(struct sim_production *production)
+{
+    if (!fails_midway(production))
+        production->finish(production);
+    else if (production->fault == SIM_FAULT_CUT)
+        net_conn_close(production->conn, NET_WS_INTERNAL, "cut");
 }
 
 /* Makes what is due. */
@@ -44,16 +56,14 @@ go_on(struct sim_production *production)
         wait_for_connection(production);
         return;
     }
-    if (fails_here(production))
-        return;
-    if (pace->made == production->pieces) {
-        production->finish(production);
+    uint64_t left = pieces_to_make(production) - pace->made;
+    if (left == 0) {
+        end_production(production);
         return;
     }
     uint64_t now_ns = net_timers_now_ns(production->timers);
-    uint64_t most = production->pieces - pace->made;
     uint64_t due =
-        sim_pace_due(pace, now_ns, most < PIECES_AT_ONCE_MAX ? most : PIECES_AT_ONCE_MAX);
+        sim_pace_due(pace, now_ns, left < PIECES_AT_ONCE_MAX ? left : PIECES_AT_ONCE_MAX);
     for (; due > 0; due--)
         production->make(production, pace->made++);
     if (net_conn_queued_bytes(production->conn) > 0)
