@@ -38,6 +38,7 @@ tlua_adapter_set_up(lua_State *state)
     struct adapter_vm *vm = tlua_adapter_vm_of(state);
     enum { NATIVE = 1, JSON, BASE64, SSE, SESSIONS, MONEY, VERBS, WAIT, CUT, PROVIDER };
     lua_settop(state, 0);
+    luaL_checkstack(state, 2 * LUA_MINSTACK, "setting up");
     tlua_sandbox_build_raise(state);
     tlua_adapter_native_push_raise(state);
     tlua_codec_push_json_raise(state);

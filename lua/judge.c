@@ -77,8 +77,8 @@ tlua_judge_problem(const struct tlua_judge *judge)
 
 /* -- the VM ----------------------------------------------------------------------------- */
 
-/* Settings of tenants, read by what the policy declares; puts the place of the view, or of
- * nothing, on the stack. */
+/* Pushes a view of a tenant's settings, read by what the policy declares; raises what is wrong
+ * with them. */
 static void
 read_settings_raise(lua_State *state, const struct policy *policy, const struct rt_buffer *settings)
 {
