@@ -8,6 +8,8 @@
 #ifndef ACTORS_ADMIN_STATE_H
 #define ACTORS_ADMIN_STATE_H
 
+#include <stdio.h>
+
 #include "actors/admin.h"
 #include "actors/messages.h"
 #include "actors/tenant_config.h"
@@ -43,6 +45,13 @@ struct admin_call {
     char segments[ADMIN_SEGMENTS_MAX][ADMIN_SEGMENT_BYTES]; /* of the path, after /api */
     unsigned segment_count;
 };
+
+/* A path's segment as an id; one that is longer than ids are is cut, and then no id of anything. */
+static inline void
+admin_copy_id(char id_out[VITO_ID_BYTES], const char *segment)
+{
+    snprintf(id_out, VITO_ID_BYTES, "%.*s", VITO_ID_BYTES - 1, segment);
+}
 
 /* admin.c */
 void admin_refuse(struct rt_actor *self, const struct admin_call *call, struct problem problem);

@@ -196,7 +196,7 @@ admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_
     if (message != NULL) {
         struct vito_key *key = rt_message_payload(message);
         strcpy(key->tenant_id, operation->tenant_id);
-        strncat(key->id, call->segments[3], sizeof(key->id) - 1);
+        admin_copy_id(key->id, call->segments[3]);
     }
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);
     operation->next = admin_pass_on;

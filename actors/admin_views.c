@@ -67,7 +67,7 @@ admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_cal
     struct rt_message *message =
         rt_message_create(REGISTRY_FIND_DECISION, sizeof(struct decision_query));
     operation->view.what = TENANT_VIEW_DECISION;
-    strncat(operation->view.id, call->segments[1], sizeof(operation->view.id) - 1);
+    admin_copy_id(operation->view.id, call->segments[1]);
     if (message != NULL)
         strcpy(((struct decision_query *)rt_message_payload(message))->decision_id,
                operation->view.id);
@@ -158,7 +158,7 @@ admin_session_terminate(struct rt_actor *self, struct admin *admin, const struct
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    strncat(operation->name, call->segments[1], sizeof(operation->name) - 1);
+    admin_copy_id(operation->name, call->segments[1]);
     struct rt_message *message =
         rt_message_create(REGISTRY_FIND_SESSION, sizeof(struct session_note));
     if (message != NULL)

@@ -128,6 +128,18 @@ connection_resolve(struct rt_actor *self, struct connection *connection)
         ask_registry(self, connection, REGISTRY_NOBODY);
 }
 
+/* An end user is a connection here, as far as we can tell. A refused turn over HTTP may come back
+ * over another one, so its slot is its key's. */
+static struct vito_bucket_caller
+caller_of(const struct rt_actor *self, const struct connection *connection)
+{
+    struct vito_bucket_caller caller = {.user = rt_hash_u64(rt_self(self).id)};
+    caller.holder = caller.user;
+    if (connection->route == ROUTE_TURN)
+        memcpy(&caller.holder, connection->digest.bytes, sizeof(caller.holder));
+    return caller;
+}
+
 static void
 ask_tenant(struct rt_actor *self, struct connection *connection, struct rt_address tenant)
 {
@@ -141,8 +153,7 @@ ask_tenant(struct rt_actor *self, struct connection *connection, struct rt_addre
         .has_mode = connection->has_mode,
         .mode = connection->mode,
         .connection = rt_self(self),
-        /* An end user is a connection here, as far as we can tell. */
-        .user = rt_hash_u64(rt_self(self).id),
+        .caller = caller_of(self, connection),
     };
     connection->phase = CONNECTION_OPENING;
     rt_request(self, tenant, message, ++connection->request_id);

@@ -20,6 +20,7 @@
 #include "runtime/actor.h"
 #include "vito/hold.h"
 #include "vito/identity.h"
+#include "vito/rate_limit.h"
 
 enum twin_kind {
     TWIN_KIND_FIRST = RT_KIND_USER + 200,
@@ -129,8 +130,8 @@ struct tenant_open {
     enum tenant_transport transport;
     bool has_mode;
     enum vito_mode mode;
-    struct rt_address connection; /* gets the session's frames */
-    uint64_t user;                /* whose turn it is, for fairness */
+    struct rt_address connection;     /* gets the session's frames */
+    struct vito_bucket_caller caller; /* whose turn it is, for fairness */
 };
 
 struct tenant_opened {
@@ -154,7 +155,7 @@ struct leg_grant {
 struct tenant_admit {
     enum vito_mode mode; /* of the turn: what the client would get */
     bool is_video;       /* a video leg is asked for, not a turn */
-    uint64_t user;
+    struct vito_bucket_caller caller;
     uint32_t text_bytes;
     uint32_t prompt_bytes; /* of all messages that will be sent */
     uint32_t prompt_messages;

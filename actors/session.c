@@ -68,7 +68,7 @@ session_ask_for_video(struct rt_actor *self, struct session *session)
     struct tenant_admit *ask = rt_message_payload(message);
     ask->mode = VITO_VIDEO;
     ask->is_video = true;
-    ask->user = session->user;
+    ask->caller = session->caller;
     ask->provider_index = session->video_provider_index;
     session->video_request = ++session->request_id;
     rt_request(self, session->tenant, message, session->video_request);
@@ -382,7 +382,7 @@ session_init(struct rt_actor *self, void *state, const void *args)
     session->connection = from->connection;
     session->transport = from->transport;
     session->mode = from->mode;
-    session->user = from->user;
+    session->caller = from->caller;
     strcpy(session->id, from->id);
     return RT_OK;
 }

@@ -25,7 +25,7 @@ struct session_args {
     struct rt_address connection; /* gets CONN_FRAME, gives SESSION_READY, _CLIENT, _CREDIT */
     enum tenant_transport transport;
     enum vito_mode mode;
-    uint64_t user;
+    struct vito_bucket_caller caller;
     char id[VITO_ID_BYTES];
 };
 

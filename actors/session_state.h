@@ -94,7 +94,7 @@ struct session {
     struct rt_address tenant, connection;
     char id[VITO_ID_BYTES];
     enum tenant_transport transport;
-    uint64_t user;
+    struct vito_bucket_caller caller;
     enum session_phase phase;
     enum vito_mode mode;
     bool ready; /* the connection may be sent frames */

@@ -94,7 +94,7 @@ ask_tenant(struct rt_actor *self, struct session *session, struct session_turn *
     }
     struct tenant_admit *ask = rt_message_payload(message);
     ask->mode = mode_for_turn(session);
-    ask->user = session->user;
+    ask->caller = session->caller;
     ask->text_bytes = turn->text->size_bytes;
     session_size_prompt(session, turn);
     ask->prompt_bytes = turn->prompt_bytes;

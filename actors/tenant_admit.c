@@ -105,7 +105,6 @@ tenant_admission_grant(struct rt_actor *self, struct tenant *tenant,
                        struct tenant_admission *admission, const struct leg_grant *grant)
 {
     struct frame_decision *decision = &admission->decision;
-    decision->waited_ms = (uint32_t)((rt_now_ns(self) - admission->arrived_ns) / RT_NS_PER_MS);
     if (decision->action[0] == '\0')
         strcpy(decision->action, "pass");
     if (!admission->is_hold) {
@@ -195,6 +194,14 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_admission
     tenant_leg_open(self, tenant, admission);
 }
 
+/* In the queue, or because the policy wanted it; the time an admission takes is not waiting. */
+static void
+note_wait(const struct rt_actor *self, struct tenant_admission *admission)
+{
+    uint64_t waited_ns = rt_now_ns(self) - admission->arrived_ns;
+    admission->decision.waited_ms = (uint32_t)((waited_ns + RT_NS_PER_MS - 1) / RT_NS_PER_MS);
+}
+
 bool
 tenant_on_admission_timer(struct rt_actor *self, struct tenant *tenant,
                           const struct rt_timer *timer)
@@ -203,6 +210,7 @@ tenant_on_admission_timer(struct rt_actor *self, struct tenant *tenant,
          admission = admission->next) {
         if (&admission->delay != timer)
             continue;
+        note_wait(self, admission);
         tenant_leg_open(self, tenant, admission);
         return true;
     }
@@ -243,6 +251,7 @@ tenant_on_bucket_timer(struct rt_actor *self, struct tenant *tenant)
             tenant_admission_refuse(self, tenant, admission, &problem);
         } else {
             strcpy(admission->decision.action, "throttle");
+            note_wait(self, admission);
             ask_policy(self, tenant, admission);
         }
     }
@@ -268,7 +277,7 @@ tell_queued(struct rt_actor *self, const struct tenant_admission *admission,
 static void
 ask_bucket(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *admission)
 {
-    struct vito_bucket_answer answer = vito_bucket_arrive(tenant->bucket, admission->ask.user,
+    struct vito_bucket_answer answer = vito_bucket_arrive(tenant->bucket, admission->ask.caller,
                                                           &admission->waiter, rt_now_ns(self));
     switch (answer.verdict) {
     case VITO_BUCKET_ADMIT:

@@ -46,7 +46,7 @@ spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
         .connection = open->connection,
         .transport = open->transport,
         .mode = mode,
-        .user = open->user,
+        .caller = open->caller,
     };
     strcpy(args.id, session->id);
     struct rt_spawn_options options = {

@@ -66,7 +66,7 @@ main(int count, char **arguments)
         return COMMAND_FAILED;
     }
     if (count < 2) {
-        print_help(stderr);
+        fputs("twin-gateway: say what to do; try: twin-gateway --help\n", stderr);
         return COMMAND_USAGE;
     }
     if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0) {

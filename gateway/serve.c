@@ -242,6 +242,7 @@ close_all(struct gateway *gateway)
         rt_system_stop(gateway->system);
     for (unsigned i = 0; i < gateway->server_count; i++)
         net_server_close(gateway->servers[i]);
+    net_http_client_close(gateway->http);
     if (gateway->store != NULL)
         vito_sqlite_thread_stop(gateway->store);
     if (gateway->system != NULL)

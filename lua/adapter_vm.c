@@ -118,6 +118,8 @@ tlua_adapters_create(const struct tlua_adapter_options *options)
 void
 tlua_adapters_destroy(struct tlua_adapters *adapters)
 {
+    if (adapters == NULL)
+        return;
     tlua_adapter_scripts_deinit(&adapters->scripts);
     free(adapters);
 }

@@ -66,6 +66,8 @@ tlua_policies_create(const struct tlua_policy_options *options)
 void
 tlua_policies_destroy(struct tlua_policies *policies)
 {
+    if (policies == NULL)
+        return;
     for (unsigned i = 0; i < policies->worker_count; i++) {
         if (policies->workers[i].judge != NULL)
             tlua_judge_destroy(policies->workers[i].judge);

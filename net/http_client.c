@@ -37,37 +37,46 @@ net_http_client_create(struct rt_system *system)
 }
 
 void
+net_http_client_close(struct net_http_client *client)
+{
+    if (client == NULL)
+        return;
+    while (client->pool_count > 0)
+        net_http_pool_destroy(client->pools[--client->pool_count]);
+}
+
+void
 net_http_client_destroy(struct net_http_client *client)
 {
     if (client == NULL)
         return;
-    for (unsigned i = 0; i < client->pool_count; i++)
-        net_http_pool_destroy(client->pools[i]);
+    net_http_client_close(client);
     curl_global_cleanup();
     free(client);
 }
 
-/* -- the port ------------------------------------------------------------------------------ */
-
-/* The pool of the worker that runs this turn. */
+/* The pool of the worker that runs this turn; NULL once the client is closed. */
 static struct net_http_pool *
 pool_of(void *self, const struct rt_actor *owner)
 {
     struct net_http_client *client = self;
     RT_ASSERT(rt_system_of(owner) == client->system);
-    return client->pools[rt_worker_index(owner)];
+    return client->pool_count == 0 ? NULL : client->pools[rt_worker_index(owner)];
 }
 
 static struct net_http_transfer *
 find(void *self, const struct rt_actor *owner, uint64_t transfer)
 {
-    return net_http_pool_find(pool_of(self, owner), rt_self(owner), transfer);
+    struct net_http_pool *pool = pool_of(self, owner);
+    return pool == NULL ? NULL : net_http_pool_find(pool, rt_self(owner), transfer);
 }
 
 static enum rt_status
 start(void *self, struct rt_actor *owner, uint64_t transfer, const struct net_http_request *request)
 {
     struct net_http_pool *pool = pool_of(self, owner);
+    if (pool == NULL)
+        return RT_CLOSED;
     RT_ASSERT(net_http_pool_find(pool, rt_self(owner), transfer) == NULL);
     if (pool->transfers.count >= NET_HTTP_TRANSFERS_MAX)
         return RT_FULL;

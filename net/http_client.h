@@ -31,7 +31,11 @@ struct net_http_client *net_http_client_create(struct rt_system *system);
 /* The port to it. Lives as long as the client. */
 struct net_http_port net_http_client_port(struct net_http_client *client);
 
-/* Drops all transfers without a message. After rt_system_stop(), before rt_system_destroy(). */
+/* Drops all transfers without a message, and lets go of the workers' loops. From then on its port
+ * starts nothing. After rt_system_stop(), before rt_system_destroy(). */
+void net_http_client_close(struct net_http_client *client);
+
+/* Frees it, and closes it if that was not done. When no actor can call its port any more. */
 void net_http_client_destroy(struct net_http_client *client);
 
 #endif

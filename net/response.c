@@ -134,7 +134,7 @@ static const struct problem {
 } problems[] = {
     {400, false, "malformed_http", "the request does not follow HTTP/1.1 or RFC 6455", {0}},
     {408, true, "request_timeout", "the request did not arrive in time", {0}},
-    {413, false, "body_too_big", "the body is longer than this server reads", {0}},
+    {413, false, "too_big", "the body is longer than this server reads", {0}},
     {417, false, "expectation_unknown", "only 100-continue may be expected", {0}},
     {426,
      false,

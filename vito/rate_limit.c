@@ -24,27 +24,26 @@ advance(struct vito_bucket *bucket, uint64_t now_ns)
         vito_subjects_forget_if_idle(&bucket->subjects, subject);
 }
 
-/* Promises a refused subject a slot, if it has none ahead. Returns the seconds until then. */
+/* Promises a refused caller a slot. Returns the seconds until then. */
 static uint32_t
-promise(struct vito_bucket *bucket, struct vito_bucket_subject *subject, uint64_t id)
+promise(struct vito_bucket *bucket, struct vito_bucket_caller caller)
 {
     uint64_t now_s = vito_second_of(bucket->now_ns);
-    if (subject != NULL && vito_promises_are_due(subject, now_s))
-        vito_promises_drop(&bucket->promises, subject); /* it came, and there was no room */
-    if (subject == NULL || subject->promised_s == VITO_NO_SECOND) {
-        uint64_t s = VITO_NO_SECOND;
-        if (bucket->promises.total < VITO_BUCKET_PROMISES_MAX)
-            s = vito_room_free_second(bucket);
-        if (s != VITO_NO_SECOND &&
-            (subject = vito_subjects_take(&bucket->subjects, subject, id)) != NULL)
-            vito_promises_keep(&bucket->promises, subject, s);
-    }
-    if (subject == NULL)
+    struct vito_bucket_subject *holder = vito_subjects_find(&bucket->subjects, caller.holder);
+    if (holder != NULL && vito_promises_are_due(holder, now_s))
+        vito_promises_drop(&bucket->promises, holder); /* it came, and there was no room */
+    if (holder != NULL && holder->promised != NULL && caller.user == caller.holder)
+        return (uint32_t)(holder->promised->s - now_s); /* it has one */
+    uint64_t s = VITO_NO_SECOND;
+    if (bucket->promises.total < VITO_BUCKET_PROMISES_MAX)
+        s = vito_room_free_second(bucket);
+    if (s != VITO_NO_SECOND)
+        holder = vito_subjects_take(&bucket->subjects, holder, caller.holder);
+    if (holder == NULL)
         return VITO_BUCKET_HORIZON_S + 1;
-    uint64_t promised_s = subject->promised_s;
-    vito_subjects_forget_if_idle(&bucket->subjects, subject);
-    return promised_s == VITO_NO_SECOND ? VITO_BUCKET_HORIZON_S + 1
-                                        : (uint32_t)(promised_s - now_s);
+    bool kept = s != VITO_NO_SECOND && vito_promises_keep(&bucket->promises, holder, s);
+    vito_subjects_forget_if_idle(&bucket->subjects, holder);
+    return kept ? (uint32_t)(s - now_s) : VITO_BUCKET_HORIZON_S + 1;
 }
 
 struct vito_bucket *
@@ -65,6 +64,7 @@ vito_bucket_destroy(struct vito_bucket *bucket)
 {
     if (bucket == NULL)
         return;
+    vito_promises_deinit(&bucket->promises);
     vito_subjects_deinit(&bucket->subjects);
     free(bucket);
 }
@@ -124,9 +124,10 @@ admit(struct vito_bucket *bucket, uint32_t remaining)
 
 /* Queues the waiter, unless it would wait too long. */
 static bool
-wait_in_line(struct vito_bucket *bucket, struct vito_bucket_subject *subject, uint64_t id,
+wait_in_line(struct vito_bucket *bucket, struct vito_bucket_caller caller,
              struct vito_bucket_waiter *waiter, struct vito_bucket_answer *answer)
 {
+    struct vito_bucket_subject *subject = vito_subjects_find(&bucket->subjects, caller.user);
     uint32_t position = vito_line_position(&bucket->line, subject);
     bool is_first = bucket->line.waiting == 0;
     uint64_t opens_ns = is_first ? 0 : bucket->line_opens_ns;
@@ -138,9 +139,10 @@ wait_in_line(struct vito_bucket *bucket, struct vito_bucket_subject *subject, ui
     uint64_t eta_ns = turn_ns - bucket->now_ns;
     if (bucket->now_ns + eta_ns > deadline_ns(bucket))
         return false;
-    subject = vito_subjects_take(&bucket->subjects, subject, id);
+    subject = vito_subjects_take(&bucket->subjects, subject, caller.user);
     if (subject == NULL)
         return false;
+    waiter->holder = caller.holder;
     waiter->deadline_ns = deadline_ns(bucket);
     bucket->line_opens_ns = opens_ns;
     vito_line_push(&bucket->line, subject, waiter);
@@ -149,31 +151,38 @@ wait_in_line(struct vito_bucket *bucket, struct vito_bucket_subject *subject, ui
     return true;
 }
 
+/* Whether the caller claims a slot that it was promised. */
+static bool
+claim(struct vito_bucket *bucket, struct vito_bucket_caller caller)
+{
+    struct vito_bucket_subject *holder = vito_subjects_find(&bucket->subjects, caller.holder);
+    if (holder == NULL || !vito_promises_are_due(holder, vito_second_of(bucket->now_ns)) ||
+        vito_room_free_drops(bucket) < VITO_DROPS)
+        return false;
+    vito_promises_drop(&bucket->promises, holder);
+    vito_subjects_forget_if_idle(&bucket->subjects, holder);
+    return true;
+}
+
 struct vito_bucket_answer
-vito_bucket_arrive(struct vito_bucket *bucket, uint64_t subject_id,
+vito_bucket_arrive(struct vito_bucket *bucket, struct vito_bucket_caller caller,
                    struct vito_bucket_waiter *waiter, uint64_t now_ns)
 {
     advance(bucket, now_ns);
-    struct vito_bucket_subject *subject = vito_subjects_find(&bucket->subjects, subject_id);
     uint32_t room = room_at_once(bucket);
-    if (subject != NULL && vito_promises_are_due(subject, vito_second_of(bucket->now_ns)) &&
-        vito_room_free_drops(bucket) >= VITO_DROPS) {
-        vito_promises_drop(&bucket->promises, subject);
-        vito_subjects_forget_if_idle(&bucket->subjects, subject);
+    if (claim(bucket, caller))
         return admit(bucket, room); /* what was kept for it is not part of that */
-    }
     if (room > 0) {
         vito_window_add(&bucket->window);
         return admit(bucket, room - 1);
     }
-
     struct vito_bucket_answer answer;
     bool is_full = bucket->line.waiting >= bucket->rate.queue;
-    if (!is_full && wait_in_line(bucket, subject, subject_id, waiter, &answer))
+    if (!is_full && wait_in_line(bucket, caller, waiter, &answer))
         return answer;
     return (struct vito_bucket_answer){
         .verdict = VITO_BUCKET_REFUSE,
-        .retry_after_s = promise(bucket, subject, subject_id),
+        .retry_after_s = promise(bucket, caller),
         .queue_full = is_full,
     };
 }
@@ -182,10 +191,13 @@ static struct vito_bucket_served
 time_out(struct vito_bucket *bucket, struct vito_bucket_waiter *waiter)
 {
     struct vito_bucket_subject *subject = waiter->subject;
+    struct vito_bucket_caller caller = {.user = subject->id, .holder = waiter->holder};
     vito_line_remove(&bucket->line, waiter);
-    return (struct vito_bucket_served){.waiter = waiter,
-                                       .timed_out = true,
-                                       .retry_after_s = promise(bucket, subject, subject->id)};
+    uint32_t retry_after_s = promise(bucket, caller);
+    if (caller.user != caller.holder)
+        vito_subjects_forget_if_idle(&bucket->subjects, subject);
+    return (struct vito_bucket_served){
+        .waiter = waiter, .timed_out = true, .retry_after_s = retry_after_s};
 }
 
 struct vito_bucket_served

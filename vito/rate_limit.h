@@ -46,11 +46,19 @@ enum {
     VITO_BUCKET_PROMISES_MAX = 4096 /* to so many subjects at once */
 };
 
+/* Who asks. Users of the same holder wait in turns, and share its slots. */
+struct vito_bucket_caller {
+    uint64_t user;   /* whose turn it is in the queue; hashed by the caller */
+    uint64_t holder; /* to whom slots are promised: the user again, which then has one at most, or
+                        a key that many users share, whose refused requests have one each */
+};
+
 /* A waiter; embed it in what waits, zeroed. */
 struct vito_bucket_waiter {
     struct vito_bucket_waiter *next, *previous; /* of the same subject */
     struct vito_bucket_waiter *newer, *older;   /* of all */
     struct vito_bucket_subject *subject;        /* NULL when it does not wait */
+    uint64_t holder;
     uint64_t deadline_ns;
 };
 
@@ -66,14 +74,14 @@ void vito_bucket_configure(struct vito_bucket *bucket, const struct vito_rate *r
                            uint64_t now_ns);
 
 /*
- * One request arrives. A subject that was refused and comes when it was told to, or within a
- * second after, is admitted before all others: once, however often it was refused meanwhile.
+ * One request arrives. A holder that was refused and comes when it was told to, or within a
+ * second after, is admitted before all others: once for each slot.
  *
- *   subject   whose turn it is: an end user, or a key; hashed by the caller
  *   waiter    linked in when the verdict is WAIT; must then stay in place until it is returned
  *             by vito_bucket_next() or removed
  */
-struct vito_bucket_answer vito_bucket_arrive(struct vito_bucket *bucket, uint64_t subject,
+struct vito_bucket_answer vito_bucket_arrive(struct vito_bucket *bucket,
+                                             struct vito_bucket_caller caller,
                                              struct vito_bucket_waiter *waiter, uint64_t now_ns);
 
 /* What became of one waiter. */

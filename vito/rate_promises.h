@@ -18,8 +18,16 @@
 
 enum { VITO_PROMISE_SECONDS = 128 }; /* a power of two above the horizon and what is kept */
 
+/* Room for one request. */
+struct vito_promise {
+    uint64_t s; /* monotonic second */
+    struct vito_bucket_subject *subject;
+    struct vito_promise *later;           /* of the same subject */
+    struct vito_promise *next, *previous; /* in the same second */
+};
+
 struct vito_promises {
-    struct vito_bucket_subject *subjects[VITO_PROMISE_SECONDS]; /* by second, modulo */
+    struct vito_promise *first[VITO_PROMISE_SECONDS]; /* by second, modulo */
     uint32_t counts[VITO_PROMISE_SECONDS];
     uint32_t total;
     uint64_t oldest_s; /* the first second that may still be kept */
@@ -32,22 +40,25 @@ vito_promises_in(const struct vito_promises *promises, uint64_t s)
     return promises->counts[s % VITO_PROMISE_SECONDS];
 }
 
-/* Takes out one subject whose time has passed, or returns NULL. Call until NULL before anything
- * else in a new second. */
+/* Drops one promise whose time has passed and returns its subject, or NULL. Call until NULL before
+ * anything else in a new second. */
 struct vito_bucket_subject *vito_promises_expire(struct vito_promises *promises, uint64_t now_s);
 
-/* Promises second `s` to a subject that has none; within the horizon. */
-void vito_promises_keep(struct vito_promises *promises, struct vito_bucket_subject *subject,
-                        uint64_t s);
+/* Promises second `s`, within the horizon. False when out of memory. */
+RT_MUST_USE bool vito_promises_keep(struct vito_promises *promises,
+                                    struct vito_bucket_subject *subject, uint64_t s);
 
-/* Forgets what was promised to the subject. */
+/* Drops the soonest promise of a subject, which has one. */
 void vito_promises_drop(struct vito_promises *promises, struct vito_bucket_subject *subject);
 
-/* Whether the second promised to the subject has come. */
+/* Drops all of them. */
+void vito_promises_deinit(struct vito_promises *promises);
+
+/* Whether a second promised to the subject has come. */
 static inline bool
 vito_promises_are_due(const struct vito_bucket_subject *subject, uint64_t now_s)
 {
-    return subject->promised_s != VITO_NO_SECOND && subject->promised_s <= now_s;
+    return subject->promised != NULL && subject->promised->s <= now_s;
 }
 
 #endif

@@ -20,8 +20,7 @@ struct vito_bucket_subject {
     uint32_t waiting;
     struct vito_bucket_subject *turn_next, *turn_previous; /* while it has waiters */
 
-    uint64_t promised_s; /* monotonic second, or VITO_NO_SECOND */
-    struct vito_bucket_subject *second_next, *second_previous; /* promised the same second */
+    struct vito_promise *promised; /* the soonest first */
 };
 
 #endif

@@ -24,7 +24,7 @@ vito_subjects_take(struct rt_table *subjects, struct vito_bucket_subject *known,
     struct vito_bucket_subject *subject = rt_pool_take(sizeof(*subject));
     if (subject == NULL)
         return NULL;
-    *subject = (struct vito_bucket_subject){.id = id, .promised_s = VITO_NO_SECOND};
+    *subject = (struct vito_bucket_subject){.id = id};
     if (rt_table_add(subjects, &subject->link, rt_hash_u64(id)))
         return subject;
     rt_pool_give(subject, sizeof(*subject));
@@ -34,7 +34,7 @@ vito_subjects_take(struct rt_table *subjects, struct vito_bucket_subject *known,
 void
 vito_subjects_forget_if_idle(struct rt_table *subjects, struct vito_bucket_subject *subject)
 {
-    if (subject->waiting > 0 || subject->promised_s != VITO_NO_SECOND)
+    if (subject->waiting > 0 || subject->promised != NULL)
         return;
     rt_table_remove(subjects, &subject->link);
     rt_pool_give(subject, sizeof(*subject));

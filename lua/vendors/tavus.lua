@@ -149,20 +149,37 @@ local function end_conversation(id)
   return nil, err
 end
 
--- Ends the room of that name, if a create whose answer was lost has made one.
+-- Ends the room of that name, if a create whose answer says nothing has made one. True: there is
+-- none, nor was one made.
 local function end_by_name(name)
-  local answer = call("GET", PATH .. "?status=active&limit=" .. LOOKUP_LIMIT)
-  for _, conversation in ipairs(answer ~= nil and tables_in(answer.body, "data") or {}) do
+  local answer = call("GET", PATH .. "?limit=" .. LOOKUP_LIMIT)
+  if answer == nil or type(answer.body) ~= "table" or type(answer.body.data) ~= "table" then
+    return false
+  end
+  local is_none = true
+  for _, conversation in ipairs(tables_in(answer.body, "data")) do
     if conversation.conversation_name == name and is_id(conversation.conversation_id) then
       end_conversation(conversation.conversation_id)
+      is_none = false
     end
   end
+  return is_none
 end
 
 -- An answer that does not say whether a room was made.
 local function is_uncertain(err)
   return err.kind == "unknown" or err.kind == "malformed" or
     (err.status ~= nil and err.status >= 500)
+end
+
+-- What became of an uncertain create: without an answer it may still be on its way.
+local function reconcile(name, err)
+  local was_answered = err.status ~= nil and err.status > 0
+  if end_by_name(name) and was_answered then
+    local kind = err.kind == "malformed" and "malformed" or "retryable"
+    return provider.error(kind, err.detail, err.status)
+  end
+  return provider.error("unknown", err.detail, err.status)
 end
 
 function tavus.initialize_session(config, limits)
@@ -179,10 +196,13 @@ function tavus.initialize_session(config, limits)
       looked_at_ms = asked_at_ms,
     }
   end
+  if type(made) == "table" and is_id(made.conversation_id) then
+    end_conversation(made.conversation_id)
+    return nil, provider.error("unknown", "the conversation has no address", answer.status)
+  end
   err = err or provider.error("malformed", "the conversation has no id", answer.status)
   if is_uncertain(err) then
-    end_by_name(config.leg_id)
-    return nil, provider.error("unknown", err.detail, err.status)
+    return nil, reconcile(config.leg_id, err)
   end
   return nil, err
 end

@@ -294,7 +294,7 @@ Test(tavus_adapter, a_create_without_an_answer_is_looked_up_ended_and_unknown)
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
         fake_no_answer(leg, results[i]);
-        answer("GET", "/v2/conversations?status=active&limit=50", 200, "@tavus_list.json");
+        answer("GET", "/v2/conversations?limit=50", 200, "@tavus_list.json");
         answer("POST", "/v2/conversations/clost/end", 200, "");
         cr_expect_eq(leg->ends, 1);
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN);
@@ -303,28 +303,44 @@ Test(tavus_adapter, a_create_without_an_answer_is_looked_up_ended_and_unknown)
     }
 }
 
-Test(tavus_adapter, answers_that_do_not_say_whether_a_room_was_made_are_unknown)
+Test(tavus_adapter, after_an_answer_that_does_not_say_whether_a_room_was_made_the_list_does)
 {
     static const struct {
         int status;
         const char *body;
-    } answers[] = {{500, "oops"},
-                   {502, ""},
-                   {200, "not JSON"},
-                   {200, "{}"},
-                   {200, "{\"conversation_id\":\"c/1\",\"conversation_url\":\"u\"}"},
-                   {200, "{\"conversation_id\":\"c1\"}"}};
-    for (size_t i = 0; i < RT_COUNT_OF(answers); i++) {
+        enum adapter_error error;
+    } answers[] = {
+        {500, "oops", ADAPTER_ERROR_RETRYABLE},
+        {502, "", ADAPTER_ERROR_RETRYABLE},
+        {200, "not JSON", ADAPTER_ERROR_MALFORMED},
+        {200, "{}", ADAPTER_ERROR_MALFORMED},
+        {200, "{\"conversation_id\":\"c/1\",\"conversation_url\":\"u\"}", ADAPTER_ERROR_MALFORMED}};
+    static const struct {
+        int status;
+        const char *body;
+        bool tells;
+    } lists[] = {{200, "{\"data\":[7,{}]}", true}, {200, "{}", false}, {500, "", false}};
+    for (size_t i = 0; i < RT_COUNT_OF(answers) * RT_COUNT_OF(lists); i++) {
+        size_t of_answer = i / RT_COUNT_OF(lists), of_list = i % RT_COUNT_OF(lists);
         struct fake_leg *before = leg;
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
-        answer("POST", "/v2/conversations", answers[i].status, answers[i].body);
-        answer("GET", "/v2/conversations?status=active&limit=50", 200, "{\"data\":[7,{}]}");
-        cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "%s: %s", answers[i].body,
-                     leg->detail);
+        answer("POST", "/v2/conversations", answers[of_answer].status, answers[of_answer].body);
+        answer("GET", "/v2/conversations?limit=50", lists[of_list].status, lists[of_list].body);
+        cr_expect_eq(leg->result.error,
+                     lists[of_list].tells ? answers[of_answer].error : ADAPTER_ERROR_UNKNOWN,
+                     "%s, then %s: %s", answers[of_answer].body, lists[of_list].body, leg->detail);
         fake_leg_destroy(leg);
         leg = before;
     }
+}
+
+Test(tavus_adapter, a_room_without_an_address_is_ended_and_unknown)
+{
+    fake_initialize(leg, "tavus", CONFIG, LIMITS);
+    answer("POST", "/v2/conversations", 200, "{\"conversation_id\":\"c1\"}");
+    answer("POST", "/v2/conversations/c1/end", 200, "");
+    cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN);
 }
 
 Test(tavus_adapter, refusals_are_of_the_kind_their_text_says)

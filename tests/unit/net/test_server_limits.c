@@ -39,7 +39,7 @@ Test(server_limits, what_is_too_big_is_answered_while_the_client_still_sends)
     memcpy(request, "GET / HTTP/1.1\r\nX: ", 19);
     assert_problem(client_talk(request), 431, "header_too_big");
     memcpy(request, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n", 54);
-    assert_problem(client_talk(request), 413, "body_too_big");
+    assert_problem(client_talk(request), 413, "too_big");
 }
 
 Test(server_limits, a_slow_header_is_answered_408_and_silence_is_just_closed)

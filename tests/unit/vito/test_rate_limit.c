@@ -36,7 +36,8 @@ end(void)
 static struct vito_bucket_answer
 arrive(uint64_t subject, struct vito_bucket_waiter *waiter)
 {
-    return vito_bucket_arrive(bucket, subject, waiter, now_ns);
+    return vito_bucket_arrive(bucket, (struct vito_bucket_caller){subject, subject}, waiter,
+                              now_ns);
 }
 
 /* One that does not care to wait. */
@@ -80,7 +81,7 @@ Test(rate_limit, what_has_leaked_is_admitted_and_not_a_nanosecond_earlier)
     begin(3, 1, 0, 0); /* a third of a second is no whole number of nanoseconds */
     cr_assert_eq(knock(1).verdict, VITO_BUCKET_ADMIT);
     now_ns += 333333333;
-    cr_assert_eq(vito_bucket_arrive(bucket, 1, NULL, now_ns).verdict, VITO_BUCKET_REFUSE);
+    cr_assert_eq(arrive(1, NULL).verdict, VITO_BUCKET_REFUSE);
     end();
     begin(3, 1, 0, 0);
     cr_assert_eq(knock(1).verdict, VITO_BUCKET_ADMIT);
@@ -310,6 +311,55 @@ Test(rate_limit, a_thousand_refused_at_once_are_told_different_seconds)
     for (int s = 1; s <= 62; s++)
         cr_assert_eq(in_second[s], 16, "%u in second %d", in_second[s], s);
     cr_assert_eq(in_second[63], 1000 - 62 * 16);
+    end();
+}
+
+/* A key that many users share: they come back over other connections, as other users. */
+Test(rate_limit, a_key_has_a_slot_for_each_of_its_refused_requests)
+{
+    enum { KEY = 77, REFUSED = 50 };
+    begin(50, 50, 0, 0);
+    fill();
+    uint64_t back_ns[REFUSED];
+    for (uint64_t i = 0; i < REFUSED; i++) {
+        struct vito_bucket_answer answer =
+            vito_bucket_arrive(bucket, (struct vito_bucket_caller){i, KEY}, NULL, now_ns);
+        cr_assert_eq(answer.verdict, VITO_BUCKET_REFUSE);
+        back_ns[i] = now_ns + answer.retry_after_s * S;
+    }
+    cr_assert_gt(back_ns[REFUSED - 1], back_ns[0] + S);
+    for (uint64_t i = 0; i < REFUSED; i++) {
+        now_ns = back_ns[i];
+        fill();
+        struct vito_bucket_answer answer =
+            vito_bucket_arrive(bucket, (struct vito_bucket_caller){1000 + i, KEY}, NULL, now_ns);
+        cr_assert_eq(answer.verdict, VITO_BUCKET_ADMIT, "number %u", (unsigned)i);
+    }
+    fill();
+    struct vito_bucket_caller once_more = {5000, KEY};
+    cr_assert_eq(vito_bucket_arrive(bucket, once_more, NULL, now_ns).verdict, VITO_BUCKET_REFUSE);
+    end();
+}
+
+Test(rate_limit, a_user_of_a_key_that_waited_too_long_leaves_a_slot_to_the_key)
+{
+    begin(10, 1, 100, 250);
+    struct vito_bucket_waiter mine[2], other = {0};
+    memset(mine, 0, sizeof(mine));
+    knock(9);
+    struct vito_bucket_caller me = {1, 77}, them = {2, 77};
+    vito_bucket_arrive(bucket, me, &mine[0], now_ns);
+    vito_bucket_arrive(bucket, me, &mine[1], now_ns);
+    vito_bucket_arrive(bucket, them, &other, now_ns);
+    struct vito_bucket_served served = {0};
+    while (!served.timed_out) {
+        now_ns = vito_bucket_wake_ns(bucket);
+        served = vito_bucket_next(bucket, now_ns);
+    }
+    cr_assert_eq(served.waiter, &mine[1]);
+    now_ns += served.retry_after_s * S;
+    struct vito_bucket_caller later = {3, 77};
+    cr_assert_eq(vito_bucket_arrive(bucket, later, NULL, now_ns).verdict, VITO_BUCKET_ADMIT);
     end();
 }
 
