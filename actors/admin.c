@@ -4,6 +4,7 @@
 
 #include "actors/admin_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 struct rt_message *
 admin_done_message(int status, const struct problem *problem, struct rt_buffer *json)
@@ -85,7 +86,7 @@ admin_begin(struct rt_actor *self, struct admin *admin, const struct admin_call 
         rt_pool_give(operation, sizeof(*operation));
         return NULL;
     }
-    strcpy(operation->tenant_id, call->segments[1]);
+    RT_TEXT_SET(operation->tenant_id, call->segments[1]);
     return operation;
 }
 
@@ -93,7 +94,7 @@ void
 admin_ask_store(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
                 struct vito_request *request)
 {
-    strcpy(request->tenant_id, operation->tenant_id);
+    RT_TEXT_SET(request->tenant_id, operation->tenant_id);
     admin->world->store.submit(admin->world->store.self, self, request, operation->id);
 }
 

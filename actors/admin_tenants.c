@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/admin_state.h"
+#include "runtime/text.h"
 
 void
 admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
@@ -43,8 +44,8 @@ admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_
         operation->document = text == NULL ? NULL : rt_buffer_copy(text, strlen(text));
         operation->next = admin_pass_on;
         if (message != NULL && operation->document != NULL) {
-            strcpy(((struct tenant_name *)rt_message_payload(message))->tenant_id,
-                   operation->tenant_id);
+            RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id,
+                        operation->tenant_id);
             message->buffer = rt_buffer_acquire(operation->document);
         }
         admin_ask_registry(self, admin, operation, message);
@@ -100,8 +101,8 @@ admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struct adm
     struct rt_message *message =
         rt_message_create(REGISTRY_TENANT_REMOVE, sizeof(struct tenant_name));
     if (message != NULL)
-        strcpy(((struct tenant_name *)rt_message_payload(message))->tenant_id,
-               operation->tenant_id);
+        RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id,
+                    operation->tenant_id);
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);
     operation->next = admin_pass_on;
     admin_ask_registry(self, admin, operation, message);
@@ -138,10 +139,10 @@ admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_cal
         rt_random(self, id_random, sizeof(id_random));
         key->created_ms = rt_wall_ms(self);
         vito_id_make(key->id, "key", key->created_ms, id_random);
-        strcpy(key->tenant_id, operation->tenant_id);
+        RT_TEXT_SET(key->tenant_id, operation->tenant_id);
         vito_key_make(admin->world->keyring, random, operation->secret, &key->digest);
         explicit_bzero(random, sizeof(random));
-        strcpy(operation->name, key->id);
+        RT_TEXT_SET(operation->name, key->id);
     }
     operation->next = key_added;
     admin_ask_registry(self, admin, operation, message);
@@ -195,7 +196,7 @@ admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_
     struct rt_message *message = rt_message_create(REGISTRY_KEY_REMOVE, sizeof(struct vito_key));
     if (message != NULL) {
         struct vito_key *key = rt_message_payload(message);
-        strcpy(key->tenant_id, operation->tenant_id);
+        RT_TEXT_SET(key->tenant_id, operation->tenant_id);
         admin_copy_id(key->id, call->segments[3]);
     }
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/admin_state.h"
+#include "runtime/text.h"
 
 enum { AUDIT_LIMIT_DEFAULT = 100, AUDIT_LIMIT_MAX = 1000 };
 
@@ -39,7 +40,7 @@ view_tenant(struct rt_actor *self, struct admin *admin, const struct admin_call 
     if (message != NULL) {
         struct registry_resolve *resolve = rt_message_payload(message);
         resolve->role = REGISTRY_OPERATOR;
-        strcpy(resolve->tenant_id, operation->tenant_id);
+        RT_TEXT_SET(resolve->tenant_id, operation->tenant_id);
     }
     operation->view.what = what;
     operation->next = resolved_for_view;
@@ -69,8 +70,8 @@ admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_cal
     operation->view.what = TENANT_VIEW_DECISION;
     admin_copy_id(operation->view.id, call->segments[1]);
     if (message != NULL)
-        strcpy(((struct decision_query *)rt_message_payload(message))->decision_id,
-               operation->view.id);
+        RT_TEXT_SET(((struct decision_query *)rt_message_payload(message))->decision_id,
+                    operation->view.id);
     operation->next = resolved_for_view;
     admin_ask_registry(self, admin, operation, message);
 }
@@ -162,7 +163,8 @@ admin_session_terminate(struct rt_actor *self, struct admin *admin, const struct
     struct rt_message *message =
         rt_message_create(REGISTRY_FIND_SESSION, sizeof(struct session_note));
     if (message != NULL)
-        strcpy(((struct session_note *)rt_message_payload(message))->session_id, operation->name);
+        RT_TEXT_SET(((struct session_note *)rt_message_payload(message))->session_id,
+                    operation->name);
     operation->next = found_session;
     admin_ask_registry(self, admin, operation, message);
 }

@@ -5,6 +5,7 @@
 
 #include "actors/connection_state.h"
 #include "runtime/table.h"
+#include "runtime/text.h"
 
 const char *
 connection_text(const struct connection *connection, uint32_t at)
@@ -102,7 +103,7 @@ ask_registry(struct rt_actor *self, struct connection *connection, enum registry
     struct registry_resolve *resolve = rt_message_payload(message);
     resolve->role = role;
     resolve->digest = connection->digest;
-    strcpy(resolve->tenant_id, connection->tenant_id);
+    RT_TEXT_SET(resolve->tenant_id, connection->tenant_id);
     connection->phase = CONNECTION_RESOLVING;
     rt_request(self, connection->world->registry, message, ++connection->request_id);
 }

@@ -10,6 +10,7 @@
 #include "actors/connection_state.h"
 #include "actors/session.h"
 #include "runtime/metrics.h"
+#include "runtime/text.h"
 
 enum { HEADER_BYTES = 128, HEADERS_MAX = 8 };
 
@@ -163,9 +164,9 @@ connection_forward_admin(struct rt_actor *self, struct connection *connection)
         connection_refuse_for(connection, message == NULL ? PROBLEM_OVERLOAD : PROBLEM_NOT_FOUND);
         return;
     }
-    strcpy(request->method, method);
-    strcpy(request->path, path);
-    strcpy(request->query, query);
+    RT_TEXT_SET(request->method, method);
+    RT_TEXT_SET(request->path, path);
+    RT_TEXT_SET(request->query, query);
     if (connection->request.body_bytes > 0)
         message->buffer =
             rt_buffer_copy(connection->request_bytes->bytes + connection->request.body,
@@ -325,7 +326,7 @@ connection_on_turn_frame(struct rt_actor *self, struct connection *connection,
         connection_credit(self, connection, message->buffer->size_bytes + SESSION_FRAME_WEIGHT);
         break;
     case FRAME_OUTPUT_AUDIO:
-        strcpy(turn->format, frame->format);
+        RT_TEXT_SET(turn->format, frame->format);
         gather(&turn->audio, &turn->audio_bytes, message->buffer, CONNECTION_AUDIO_BYTES_MAX);
         connection_credit(self, connection, message->buffer->size_bytes + SESSION_FRAME_WEIGHT);
         break;

@@ -5,6 +5,7 @@
 
 #include "actors/registry_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { REFUSALS_PER_SECOND_MAX = 100 };
 
@@ -41,7 +42,7 @@ registry_submit(struct rt_actor *self, struct registry *registry, enum twin_kind
         rt_buffer_release(request->document);
         return NULL;
     }
-    strcpy(change->tenant_id, request->tenant_id);
+    RT_TEXT_SET(change->tenant_id, request->tenant_id);
     registry->world->store.submit(registry->world->store.self, self, request, change->id);
     return change;
 }
@@ -58,7 +59,7 @@ registry_resolved_message(enum problem_reason refused, struct rt_address address
     resolved->refused = refused;
     resolved->address = address;
     if (key_id != NULL)
-        strcpy(resolved->key_id, key_id);
+        RT_TEXT_SET(resolved->key_id, key_id);
     return message;
 }
 
@@ -89,10 +90,10 @@ record_refusal(struct rt_actor *self, struct registry *registry, const char *ten
     struct vito_request request = {.op = VITO_AUDIT_APPEND};
     uint8_t random[10];
     rt_random(self, random, sizeof(random));
-    strcpy(request.tenant_id, tenant_id);
+    RT_TEXT_SET(request.tenant_id, tenant_id);
     request.audit.at_ms = rt_wall_ms(self);
     vito_id_make(request.audit.id, "aud", request.audit.at_ms, random);
-    strcpy(request.audit.event, "ACCESS_REFUSED");
+    RT_TEXT_SET(request.audit.event, "ACCESS_REFUSED");
     struct wire_writer *writer = wire_begin(WIRE_JSON);
     wire_open_map(writer, NULL);
     wire_text(writer, "reason", "forbidden_tenant");

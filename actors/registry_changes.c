@@ -5,6 +5,7 @@
 
 #include "actors/registry_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { STORE_RETRY_MS = 1000 };
 
@@ -118,7 +119,7 @@ void
 registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_message *message)
 {
     static const enum vito_op ops[] = {
-        [REGISTRY_TENANT_PUT - REGISTRY_TENANT_PUT] = VITO_TENANT_PUT,
+        [0] = VITO_TENANT_PUT,
         [REGISTRY_TENANT_REMOVE - REGISTRY_TENANT_PUT] = VITO_TENANT_REMOVE,
         [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = VITO_KEY_ADD,
         [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = VITO_KEY_REMOVE,
@@ -127,10 +128,10 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
                                    .at_ms = rt_wall_ms(self)};
     if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE) {
         request.key = *(const struct vito_key *)rt_message_payload(message);
-        strcpy(request.tenant_id, request.key.tenant_id);
+        RT_TEXT_SET(request.tenant_id, request.key.tenant_id);
     } else {
         const struct tenant_name *name = rt_message_payload(message);
-        strcpy(request.tenant_id, name->tenant_id);
+        RT_TEXT_SET(request.tenant_id, name->tenant_id);
     }
     request.document = rt_buffer_acquire(message->buffer);
     struct rt_owed *owed = rt_owe(self, message);

@@ -8,6 +8,7 @@
 #include "actors/tenant.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 static void
 answer_waiters(struct rt_actor *self, struct registry_entry *entry, enum problem_reason refused)
@@ -67,7 +68,7 @@ make_entry(struct registry *registry, const char *id)
     if (entry == NULL)
         return NULL;
     *entry = (struct registry_entry){.phase = ENTRY_LOADING};
-    strcpy(entry->id, id);
+    RT_TEXT_SET(entry->id, id);
     if (!take_slot(registry, entry)) {
         rt_pool_give(entry, sizeof(*entry));
         return NULL;
@@ -84,7 +85,7 @@ static bool
 load_tenant(struct rt_actor *self, struct registry *registry, struct registry_entry *entry)
 {
     struct vito_request request = {.op = VITO_TENANT_GET};
-    strcpy(request.tenant_id, entry->id);
+    RT_TEXT_SET(request.tenant_id, entry->id);
     entry->phase = ENTRY_LOADING;
     return registry_submit(self, registry, REGISTRY_RESOLVE, &request) != NULL;
 }
@@ -156,7 +157,7 @@ registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
     }
     *waiter = (struct registry_waiter){.next = entry->waiters, .owed = rt_owe(self, message)};
     if (key_id != NULL)
-        strcpy(waiter->key_id, key_id);
+        RT_TEXT_SET(waiter->key_id, key_id);
     if (waiter->owed == NULL)
         rt_pool_give(waiter, sizeof(*waiter));
     else

@@ -5,6 +5,7 @@
 
 #include "actors/session_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { ENDING_MAX_MS = 12000, TICK_MS = 1000 };
 
@@ -83,7 +84,7 @@ on_video_admitted(struct rt_actor *self, struct session *session,
         session_video_failed(self, session, &admitted->problem);
     } else if (admitted->leg.hold == NULL) { /* the policy wants less */
         struct problem problem = problem_make(PROBLEM_POLICY_DENIED, NULL);
-        strcpy(problem.token, admitted->decision.reason);
+        RT_TEXT_SET(problem.token, admitted->decision.reason);
         session_video_failed(self, session, &problem);
     } else if (session->phase == SESSION_ENDING) {
         session_leg_decline(self, session, NULL, &admitted->leg);
@@ -383,7 +384,7 @@ session_init(struct rt_actor *self, void *state, const void *args)
     session->transport = from->transport;
     session->mode = from->mode;
     session->caller = from->caller;
-    strcpy(session->id, from->id);
+    RT_TEXT_SET(session->id, from->id);
     return RT_OK;
 }
 

@@ -11,6 +11,7 @@
 
 #include "actors/session_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { WARN_FIRST_S = 30, WARN_SECOND_S = 10 };
 
@@ -101,7 +102,7 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
         .renew_tokens = VITO_UNLIMITED, /* an answer is held whole */
         .renew_ms = renew_at(grant->allowed_ms, leg->sheet->quantum_ms),
     };
-    strcpy(open->provider, grant->provider);
+    RT_TEXT_SET(open->provider, grant->provider);
     message->buffer = inputs;
     rt_send_control(self, leg->vendor, message);
 }
@@ -120,7 +121,7 @@ settle(struct rt_actor *self, struct session *session, struct session_leg *leg)
     settle->leg = leg->grant.number;
     settle->use = leg->use;
     settle->unproven = leg->unproven;
-    strcpy(settle->outcome, leg->outcome);
+    RT_TEXT_SET(settle->outcome, leg->outcome);
     rt_request_control(self, session->tenant, message, leg->request);
 }
 
@@ -131,7 +132,7 @@ session_leg_decline(struct rt_actor *self, struct session *session, struct sessi
     struct session_leg *leg = make_leg(self, session, turn, grant);
     if (leg == NULL)
         return;
-    strcpy(leg->outcome, "unused");
+    RT_TEXT_SET(leg->outcome, "unused");
     settle(self, session, leg);
 }
 
@@ -326,7 +327,7 @@ take_audio(struct rt_actor *self, struct session *session, struct session_leg *l
     if (frame != NULL) {
         frame->buffer = rt_buffer_acquire(samples);
         struct frame_out *out = rt_message_payload(frame);
-        strcpy(out->format, leg->sheet->audio_format);
+        RT_TEXT_SET(out->format, leg->sheet->audio_format);
     }
     session_emit(self, session, frame);
 }
@@ -398,7 +399,7 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     leg->unproven = is_unproven(leg, closed);
     if (leg->outcome[0] == '\0')
-        strcpy(leg->outcome, outcome_of(closed));
+        RT_TEXT_SET(leg->outcome, outcome_of(closed));
     leg->state = LEG_CLOSED;
     if (leg->turn != NULL)
         session_turn_leg_closed(self, session, leg, closed);

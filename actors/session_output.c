@@ -6,6 +6,7 @@
 
 #include "actors/session_state.h"
 #include "runtime/assert.h"
+#include "runtime/text.h"
 
 enum { ANSWER_USUAL_BYTES = 4096 };
 
@@ -18,7 +19,7 @@ session_frame(struct session *session, enum frame_type type, const struct sessio
     struct frame_out *frame = rt_message_payload(message);
     frame->type = type;
     frame->seq = ++session->seq;
-    strcpy(frame->session_id, session->id);
+    RT_TEXT_SET(frame->session_id, session->id);
     if (turn != NULL)
         frame->id = turn->id;
     return message;
@@ -314,7 +315,7 @@ bill_line(struct frame_bill *bill, const struct leg_grant *grant)
         return &bill->lines[FRAME_BILL_LINES_MAX - 1];
     struct frame_bill_line *line = &bill->lines[bill->line_count++];
     line->mode = grant->mode;
-    strcpy(line->provider_id, grant->provider);
+    RT_TEXT_SET(line->provider_id, grant->provider);
     return line;
 }
 

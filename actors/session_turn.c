@@ -7,6 +7,7 @@
 
 #include "actors/session_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 static struct session_turn *
 find_turn(const struct session *session, uint64_t request_id)
@@ -151,7 +152,7 @@ accept(struct rt_actor *self, struct session *session, struct session_turn *turn
     turn->decision = admitted->decision;
     turn->grant = admitted->leg;
     turn->request = 0;
-    strcpy(turn->provider_id, admitted->leg.provider);
+    RT_TEXT_SET(turn->provider_id, admitted->leg.provider);
     struct rt_message *message = session_frame(session, FRAME_TURN_ACCEPTED, turn);
     if (message != NULL)
         ((struct frame_out *)rt_message_payload(message))->decision = admitted->decision;
@@ -180,7 +181,7 @@ leg_granted(struct rt_actor *self, struct session *session, struct session_turn 
         session_leg_decline(self, session, turn, grant);
         return;
     }
-    strcpy(turn->provider_id, grant->provider);
+    RT_TEXT_SET(turn->provider_id, grant->provider);
     session_leg_start(self, session, turn, grant);
 }
 
@@ -257,8 +258,8 @@ ask_for_leg(struct rt_actor *self, struct session *session, struct session_turn 
         return;
     }
     struct tenant_hold *hold = rt_message_payload(message);
-    strcpy(hold->decision_id, turn->decision.id);
-    strcpy(hold->policy_version, turn->decision.policy_version);
+    RT_TEXT_SET(hold->decision_id, turn->decision.id);
+    RT_TEXT_SET(hold->policy_version, turn->decision.policy_version);
     hold->mode = mode;
     hold->provider_index = turn->provider_index[mode];
     hold->prompt_bytes = turn->prompt_bytes;
@@ -376,7 +377,7 @@ finish_turn(struct rt_actor *self, struct session *session, struct session_turn 
         frame->done.cost_nusd = turn->cost_nusd;
         frame->done.mode = turn->use.media_ms > 0 ? VITO_VOICE : VITO_TEXT;
         frame->done.interrupted = turn->interrupted;
-        strcpy(frame->done.provider_id, turn->provider_id);
+        RT_TEXT_SET(frame->done.provider_id, turn->provider_id);
     }
     session->bill.turns++;
     session_emit(self, session, message);

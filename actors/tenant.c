@@ -5,6 +5,7 @@
 #include "actors/tenant_state.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { STORE_RETRY_MS = 1000 };
 
@@ -51,7 +52,7 @@ tenant_submit(struct rt_actor *self, struct tenant *tenant, struct vito_request 
         rt_buffer_release(request->document);
         return;
     }
-    strcpy(request->tenant_id, tenant->config->id);
+    RT_TEXT_SET(request->tenant_id, tenant->config->id);
     tenant->world->store.submit(tenant->world->store.self, self, request, pending->id);
 }
 
@@ -124,7 +125,7 @@ on_idle_timer(struct rt_actor *self, struct tenant *tenant)
         rt_message_create(REGISTRY_TENANT_IDLE, sizeof(struct tenant_name));
     if (message == NULL)
         return;
-    strcpy(((struct tenant_name *)rt_message_payload(message))->tenant_id, tenant->config->id);
+    RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id, tenant->config->id);
     rt_request(self, tenant->world->registry, message, 1);
 }
 

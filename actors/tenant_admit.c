@@ -12,6 +12,7 @@
 
 #include "actors/tenant_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { THROTTLE_MAX_MS = 30000, MODE_MS_MIN = 1000 };
 
@@ -91,7 +92,7 @@ tenant_admission_refuse(struct rt_actor *self, struct tenant *tenant,
     if (message != NULL) {
         struct tenant_admitted *admitted = rt_message_payload(message);
         admitted->problem = *problem;
-        strcpy(admitted->problem.decision_id, admission->decision.id);
+        RT_TEXT_SET(admitted->problem.decision_id, admission->decision.id);
         rt_owed_answer(self, admission->owed, message);
     } else {
         rt_owed_failed(self, admission->owed, RT_NO_MEMORY);
@@ -106,7 +107,7 @@ tenant_admission_grant(struct rt_actor *self, struct tenant *tenant,
 {
     struct frame_decision *decision = &admission->decision;
     if (decision->action[0] == '\0')
-        strcpy(decision->action, "pass");
+        RT_TEXT_SET(decision->action, "pass");
     if (!admission->is_hold) {
         struct policy_question question = question_of(self, tenant, admission);
         tenant_record(self, tenant, &question, decision, decision->action, "");
@@ -145,7 +146,7 @@ static void
 lower_mode(struct frame_decision *decision, enum vito_mode mode, const char *reason)
 {
     decision->mode = mode;
-    strcpy(decision->action, "downgrade");
+    RT_TEXT_SET(decision->action, "downgrade");
     snprintf(decision->reason, sizeof(decision->reason), "%s", reason);
 }
 
@@ -163,7 +164,7 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_admission
     struct policy_question question = question_of(self, tenant, admission);
     struct policy_decision decision;
     tenant_ask_policy(self, tenant, &question, &decision);
-    strcpy(admission->decision.policy_version, decision.version);
+    RT_TEXT_SET(admission->decision.policy_version, decision.version);
     switch (decision.action) {
     case POLICY_DENY: {
         struct problem problem = tenant_policy_problem(tenant, &decision);
@@ -179,7 +180,7 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_admission
         break;
     case POLICY_THROTTLE:
         if (admission->decision.action[0] == '\0')
-            strcpy(admission->decision.action, "throttle");
+            RT_TEXT_SET(admission->decision.action, "throttle");
         if (decision.delay_ms > 0) {
             uint32_t delay_ms =
                 decision.delay_ms < THROTTLE_MAX_MS ? decision.delay_ms : THROTTLE_MAX_MS;
@@ -250,7 +251,7 @@ tenant_on_bucket_timer(struct rt_actor *self, struct tenant *tenant)
             struct problem problem = rate_problem(tenant, PROBLEM_QUEUE_WAIT, served.retry_after_s);
             tenant_admission_refuse(self, tenant, admission, &problem);
         } else {
-            strcpy(admission->decision.action, "throttle");
+            RT_TEXT_SET(admission->decision.action, "throttle");
             note_wait(self, admission);
             ask_policy(self, tenant, admission);
         }
@@ -351,7 +352,7 @@ tenant_on_hold(struct rt_actor *self, struct tenant *tenant, struct rt_message *
         .provider_index = hold->provider_index,
     };
     admission->decision.mode = hold->mode;
-    strcpy(admission->decision.id, hold->decision_id);
-    strcpy(admission->decision.policy_version, hold->policy_version);
+    RT_TEXT_SET(admission->decision.id, hold->decision_id);
+    RT_TEXT_SET(admission->decision.policy_version, hold->policy_version);
     tenant_leg_open(self, tenant, admission);
 }

@@ -12,6 +12,7 @@
 #include "runtime/assert.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum {
     ORPHAN_PATIENCE_MS = 15000,
@@ -49,12 +50,12 @@ make_leg(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *
     leg->prompt_tokens_max = tenant_leg_prompt_tokens_max(provider->sheet, &admission->ask);
     leg->row.mode = tenant_leg_mode(admission);
     tenant_make_id(self, tenant, "leg", leg->row.id, &leg->number);
-    strcpy(leg->row.provider_id, provider->name);
-    strcpy(leg->row.decision_id, admission->decision.id);
-    strcpy(leg->row.policy_version, admission->decision.policy_version);
+    RT_TEXT_SET(leg->row.provider_id, provider->name);
+    RT_TEXT_SET(leg->row.decision_id, admission->decision.id);
+    RT_TEXT_SET(leg->row.policy_version, admission->decision.policy_version);
     const struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
     if (session != NULL)
-        strcpy(leg->row.session_id, session->id);
+        RT_TEXT_SET(leg->row.session_id, session->id);
     admission->leg = leg;
     return leg;
 }
@@ -169,7 +170,7 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
     leg->admission = NULL;
     if (status != RT_OK) { /* the row may be there all the same: settled at nothing, or not found */
         admission->leg = NULL;
-        strcpy(leg->row.outcome, "not_opened");
+        RT_TEXT_SET(leg->row.outcome, "not_opened");
         tenant_leg_settle(self, tenant, leg, false);
         struct problem problem = tenant_money_problem(tenant, PROBLEM_STORE_UNAVAILABLE);
         tenant_admission_refuse(self, tenant, admission, &problem);
@@ -188,11 +189,11 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
         .answer_tokens_max = answer_tokens_max(leg),
         .affordable_ms = tenant_leg_affordable_ms(tenant, leg),
     };
-    strcpy(grant.leg_id, leg->row.id);
-    strcpy(grant.provider, leg->row.provider_id);
+    RT_TEXT_SET(grant.leg_id, leg->row.id);
+    RT_TEXT_SET(grant.provider, leg->row.provider_id);
     tenant_admission_grant(self, tenant, admission, &grant);
     if (!wanted) {
-        strcpy(leg->row.outcome, "abandoned");
+        RT_TEXT_SET(leg->row.outcome, "abandoned");
         tenant_leg_settle(self, tenant, leg, false);
     }
 }
@@ -256,7 +257,7 @@ tenant_on_settle(struct rt_actor *self, struct tenant *tenant, struct rt_message
     }
     leg->owed = rt_owe(self, message);
     leg->row.use = settle->use;
-    strcpy(leg->row.outcome, settle->outcome);
+    RT_TEXT_SET(leg->row.outcome, settle->outcome);
     tenant_leg_settle(self, tenant, leg, settle->unproven);
 }
 
@@ -339,7 +340,7 @@ tenant_on_vendor_closed(struct rt_actor *self, struct tenant *tenant, struct rt_
     if (leg == NULL || leg->settling)
         return;
     leg->row.use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
-    strcpy(leg->row.outcome, "abandoned");
+    RT_TEXT_SET(leg->row.outcome, "abandoned");
     tenant_leg_settle(self, tenant, leg, closed->stopped == ADAPTER_STOP_IMPOSSIBLE);
 }
 
@@ -354,7 +355,7 @@ tenant_on_leg_timer(struct rt_actor *self, struct tenant *tenant, const struct r
         if (leg->settling) {
             submit_settle(self, tenant, leg);
         } else {
-            strcpy(leg->row.outcome, "abandoned");
+            RT_TEXT_SET(leg->row.outcome, "abandoned");
             tenant_leg_settle(self, tenant, leg, vito_hold_is_touched(leg->hold));
         }
         return;

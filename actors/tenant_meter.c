@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/tenant_state.h"
+#include "runtime/text.h"
 
 static void
 fill_in_figures(const struct tenant *tenant, struct tenant_leg *leg)
@@ -58,7 +59,7 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
     leg->answer.downgrade = decision.action == POLICY_DOWNGRADE;
     leg->answer.to = decision.mode;
     leg->answer.deny = decision.action == POLICY_DENY;
-    strcpy(leg->answer.reason, decision.reason);
+    RT_TEXT_SET(leg->answer.reason, decision.reason);
 }
 
 static void
@@ -69,7 +70,7 @@ refuse_more(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg
     leg->answer.refused = reason;
     ask_policy(self, tenant, leg, problem_token(&problem));
     if (leg->answer.reason[0] == '\0')
-        strcpy(leg->answer.reason, problem_token(&problem));
+        RT_TEXT_SET(leg->answer.reason, problem_token(&problem));
     answer_meter(self, tenant, leg);
 }
 

@@ -6,6 +6,7 @@
 #include "actors/session.h"
 #include "actors/tenant_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 struct tenant_session *
 tenant_find_session(const struct tenant *tenant, uint64_t actor_id)
@@ -29,8 +30,8 @@ note_session(struct rt_actor *self, const struct tenant *tenant, enum twin_kind 
     if (message == NULL)
         return;
     struct session_note *note = rt_message_payload(message);
-    strcpy(note->session_id, session->id);
-    strcpy(note->tenant_id, tenant->config->id);
+    RT_TEXT_SET(note->session_id, session->id);
+    RT_TEXT_SET(note->tenant_id, tenant->config->id);
     note->session = session->address;
     rt_send_control(self, tenant->world->registry, message);
 }
@@ -48,7 +49,7 @@ spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
         .mode = mode,
         .caller = open->caller,
     };
-    strcpy(args.id, session->id);
+    RT_TEXT_SET(args.id, session->id);
     struct rt_spawn_options options = {
         .behaviour = &session_behaviour, .args = &args, .worker = RT_ANY_WORKER};
     return rt_spawn_child(self, &options, &session->address);
@@ -76,7 +77,7 @@ begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
     }
     note_session(self, tenant, REGISTRY_SESSION_BEGAN, session);
     opened->session = session->address;
-    strcpy(opened->session_id, session->id);
+    RT_TEXT_SET(opened->session_id, session->id);
     return problem_make(PROBLEM_NONE, NULL);
 }
 
@@ -137,7 +138,7 @@ tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *
     if (answer == NULL)
         return; /* the runtime answers in our place */
     struct tenant_opened *opened = rt_message_payload(answer);
-    enum vito_mode mode;
+    enum vito_mode mode = open->mode;
     opened->problem = judge_session(self, tenant, open, &mode);
     if (opened->problem.reason == PROBLEM_NONE)
         opened->problem = begin_session(self, tenant, open, mode, opened);

@@ -4,6 +4,7 @@
 
 #include "actors/vendor_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 static struct vendor_leg *
 make_leg(struct vendor *vendor, struct rt_message *message)
@@ -27,7 +28,7 @@ make_leg(struct vendor *vendor, struct rt_message *message)
     };
     leg->sleep.leg = leg->patience.leg = leg;
     leg->patience.is_patience = true;
-    strcpy(leg->provider, open->provider);
+    RT_TEXT_SET(leg->provider, open->provider);
     if (rt_table_add(&vendor->legs, &leg->link, rt_hash_u64(leg->number)))
         return leg;
     rt_buffer_release(leg->inputs);

@@ -11,6 +11,7 @@
 #include "lua/config.h"
 #include "runtime/compiler.h"
 #include "runtime/system.h"
+#include "runtime/text.h"
 
 /* What a problem is said to be about: "TWIN_LISTEN" or "FILE: listen". */
 struct place {
@@ -41,7 +42,7 @@ set_text(struct config *config, const struct place *place, char *to, const char 
     if (strlen(value) >= CONFIG_TEXT_BYTES)
         complain(config, place, "longer than %d characters", CONFIG_TEXT_BYTES - 1);
     else
-        strcpy(to, value);
+        rt_text_copy(to, CONFIG_TEXT_BYTES, value);
 }
 
 static void

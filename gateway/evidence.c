@@ -1,4 +1,5 @@
 #include "gateway/evidence.h"
+#include "runtime/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -82,7 +83,7 @@ make_key(struct evidence *evidence, struct evidence_twin *twin)
     const cJSON *key = cJSON_GetObjectItemCaseSensitive(json, "key");
     bool made = cJSON_IsString(key) && strlen(key->valuestring) < sizeof(twin->key);
     if (made)
-        strcpy(twin->key, key->valuestring);
+        RT_TEXT_SET(twin->key, key->valuestring);
     cJSON_Delete(json);
     client_answer_free(&answer);
     return made;

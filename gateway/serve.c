@@ -198,7 +198,7 @@ open_listeners(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
     size_t files = process_files_max();
-    size_t connections = files > 2 * FILES_KEPT_FREE ? files - FILES_KEPT_FREE : files / 2;
+    size_t connections = files > (size_t)2 * FILES_KEPT_FREE ? files - FILES_KEPT_FREE : files / 2;
     for (unsigned i = 0; i < config->listen_count; i++) {
         const struct config_listen *listen = &config->listens[i];
         char problem[CONFIG_TEXT_BYTES];

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/text.h"
+
 enum { SECRET_BYTES = 24 };
 
 /* "admin.token" in the directory of the master key. */
@@ -26,7 +28,7 @@ write_new(const char *path, char token_out[TOKEN_BYTES])
 {
     unsigned char random[SECRET_BYTES];
     randombytes_buf(random, sizeof(random));
-    strcpy(token_out, "twa_");
+    rt_text_copy(token_out, TOKEN_BYTES, "twa_");
     sodium_bin2base64(token_out + 4, TOKEN_BYTES - 4, random, sizeof(random),
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(random, sizeof(random));
@@ -60,7 +62,7 @@ token_find(const struct config *config, bool make, char token_out[TOKEN_BYTES], 
 {
     char path[CONFIG_TEXT_BYTES];
     if (config->admin_token[0] != '\0') {
-        strcpy(token_out, config->admin_token);
+        rt_text_copy(token_out, TOKEN_BYTES, config->admin_token);
         return true;
     }
     if (!token_path(config, path)) {

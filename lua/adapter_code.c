@@ -13,8 +13,6 @@
 #include "lua/sandbox.h"
 #include "runtime/assert.h"
 
-/* -- setting up ------------------------------------------------------------------------- */
-
 /* Leaves the module's raw table on the stack, too: other scripts of the library are built on it. */
 static void
 keep_module_raise(lua_State *state, const char *module)
@@ -100,8 +98,6 @@ tlua_adapter_push_raise(lua_State *state, const struct tlua_adapter_script *scri
     }
     lua_remove(state, -2);
 }
-
-/* -- data sheets ------------------------------------------------------------------------ */
 
 static int64_t
 sheet_number_raise(lua_State *state, const char *name)

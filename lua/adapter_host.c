@@ -33,8 +33,6 @@ check_range_raise(lua_State *state, int index, lua_Integer max)
     return (lua_Integer)number;
 }
 
-/* -- the coroutine ---------------------------------------------------------------------- */
-
 static int
 suspend(lua_State *state)
 {
@@ -58,8 +56,6 @@ is_cut(lua_State *state)
     lua_pushboolean(state, running_raise(state)->is_cut);
     return 1;
 }
-
-/* -- time ------------------------------------------------------------------------------- */
 
 static int
 wall_ms(lua_State *state)
@@ -98,8 +94,6 @@ is_awake(lua_State *state)
     lua_pushboolean(state, running_raise(state)->is_awake);
     return 1;
 }
-
-/* -- money ------------------------------------------------------------------------------ */
 
 static int64_t
 check_amount_raise(lua_State *state, int index)
@@ -140,8 +134,6 @@ final_use(lua_State *state)
     return 0;
 }
 
-/* -- output ----------------------------------------------------------------------------- */
-
 /* True: go on. False: wait until has_room. A leg that was cut has nobody listening. */
 static int
 emit_text(lua_State *state)
@@ -175,8 +167,6 @@ has_room(lua_State *state)
     lua_pushboolean(state, running_raise(state)->has_room);
     return 1;
 }
-
-/* -- HTTP: requests --------------------------------------------------------------------- */
 
 /* A text of the table at `index`, which keeps it; NULL when there is none. */
 static const char *
@@ -333,8 +323,6 @@ http_start(lua_State *state)
     lua_pushstring(state, rt_status_name(status));
     return 2;
 }
-
-/* -- HTTP: answers ---------------------------------------------------------------------- */
 
 /* The exchange that argument 1 names; NULL when it was closed. */
 static struct tlua_exchange *

@@ -19,8 +19,6 @@ enum {
     JOIN_BYTES = 4096,
 };
 
-/* -- legs ------------------------------------------------------------------------------- */
-
 /* A free slot, counted from 1; 0 when there is none. */
 static uint32_t
 take_slot(struct adapter_vm *vm)
@@ -112,8 +110,6 @@ tlua_leg_forget(struct adapter_vm *vm, struct adapter_leg *port)
     tlua_leg_free(vm, leg);
     port->vm_slot = 0;
 }
-
-/* -- the end of a verb ------------------------------------------------------------------ */
 
 /* The result as it is handed to the host, with the texts it points at. */
 struct ending {
@@ -243,8 +239,6 @@ run(struct adapter_vm *vm, struct tlua_leg *leg, int arguments)
     end_verb(vm, leg, &ending);
 }
 
-/* -- the beginning of a verb ------------------------------------------------------------ */
-
 struct beginning {
     struct tlua_leg *leg;
     const struct adapter_input *input;
@@ -348,8 +342,6 @@ tlua_leg_begin(struct adapter_vm *vm, struct adapter_leg *port, const char *prov
     else
         refuse(vm, port, verb, ADAPTER_ERROR_RETRYABLE, "too many legs");
 }
-
-/* -- events ----------------------------------------------------------------------------- */
 
 static void
 note_exchange(struct adapter_vm *vm, struct tlua_leg *leg, const struct adapter_event *event)

@@ -73,16 +73,12 @@ tlua_adapter_vm_of(lua_State *state)
     return RT_CONTAINER_OF(tlua_vm_of(state), struct adapter_vm, vm);
 }
 
-/* -- adapter_leg.c: the port's verbs, and a leg's memory ------------------------------- */
-
 void tlua_leg_begin(struct adapter_vm *vm, struct adapter_leg *port, const char *provider,
                     enum adapter_verb verb, const struct adapter_input *input);
 void tlua_leg_resume(struct adapter_vm *vm, struct adapter_leg *port,
                      const struct adapter_event *event);
 void tlua_leg_forget(struct adapter_vm *vm, struct adapter_leg *port);
 void tlua_leg_free(struct adapter_vm *vm, struct tlua_leg *leg);
-
-/* -- adapter_code.c --------------------------------------------------------------------- */
 
 /* A lua_CFunction: makes the modules and the places in the registry of a fresh VM. */
 int tlua_adapter_set_up(lua_State *state);
@@ -93,12 +89,8 @@ int tlua_adapter_read_sheet(lua_State *state);
 /* Pushes what an adapter's file returned, running it the first time. */
 void tlua_adapter_push_raise(lua_State *state, const struct tlua_adapter_script *script);
 
-/* -- adapter_host.c --------------------------------------------------------------------- */
-
 /* Pushes the table `native` of functions that reach the host. */
 void tlua_adapter_native_push_raise(lua_State *state);
-
-/* -- adapter_exchange.c ----------------------------------------------------------------- */
 
 /* NULL when out of memory or there are too many. */
 struct tlua_exchange *tlua_exchange_add(struct tlua_leg *leg, uint64_t id);

@@ -18,8 +18,6 @@ push_functions_raise(lua_State *state, const luaL_Reg *functions)
     luaL_register(state, NULL, functions);
 }
 
-/* -- JSON ------------------------------------------------------------------------------- */
-
 static const struct tlua_json_bounds json_bounds = {
     .items = 50000, .depth = TLUA_JSON_DEPTH_MAX, .printed = true};
 
@@ -59,8 +57,6 @@ tlua_codec_push_json_raise(lua_State *state)
     lua_setfield(state, -2, "null");
 }
 
-/* -- base64 ----------------------------------------------------------------------------- */
-
 static int
 base64_decode(lua_State *state)
 {
@@ -94,8 +90,6 @@ tlua_codec_push_base64_raise(lua_State *state)
         {"decode", base64_decode}, {"encode", base64_encode}, {NULL, NULL}};
     push_functions_raise(state, functions);
 }
-
-/* -- server-sent events ----------------------------------------------------------------- */
 
 struct parser {
     struct net_sse *sse; /* NULL: out of memory, or collected */

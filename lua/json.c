@@ -14,8 +14,6 @@ enum { SLOTS_PER_LEVEL = 4, NUMBER_BYTES = 24 };
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
-/* -- JSON to Lua ------------------------------------------------------------------------ */
-
 /* How deep brackets nest. cJSON recurses, so this is asked first. */
 static int
 nesting(const char *text, size_t size_bytes)
@@ -113,8 +111,6 @@ tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes)
     lua_remove(state, ok ? -2 : -1);
     return ok;
 }
-
-/* -- Lua to JSON ------------------------------------------------------------------------ */
 
 /* While the tree grows nothing may raise: enough stack was made sure of, texts are read as
  * texts only, and keys are never converted. */

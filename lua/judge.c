@@ -75,8 +75,6 @@ tlua_judge_problem(const struct tlua_judge *judge)
     return judge->vm.problem;
 }
 
-/* -- the VM ----------------------------------------------------------------------------- */
-
 /* Pushes a view of a tenant's settings, read by what the policy declares; raises what is wrong
  * with them. */
 static void
@@ -217,8 +215,6 @@ close_vm(struct tlua_judge *judge)
     tlua_vm_deinit(&judge->vm);
 }
 
-/* -- policies --------------------------------------------------------------------------- */
-
 static int
 load(lua_State *state)
 {
@@ -330,8 +326,6 @@ current_policy(struct tlua_judge *judge, const char *name)
     return policy;
 }
 
-/* -- questions -------------------------------------------------------------------------- */
-
 static bool
 ended_well(struct tlua_judge *judge, enum tlua_end end, enum tlua_policy_failure *failure_out)
 {
@@ -416,8 +410,6 @@ tlua_judge_check(struct tlua_judge *judge, const char *policy, struct rt_buffer 
     judge->settings = settings;
     return ended_well(judge, tlua_vm_do(&judge->vm, try_settings, NULL), &failure);
 }
-
-/* -- life ------------------------------------------------------------------------------- */
 
 struct tlua_judge *
 tlua_judge_create(struct tlua_policy_files *files, const struct tlua_vm_limits *limits)

@@ -13,8 +13,6 @@ enum { MEMBERS_MAX = 256, SLOTS_PER_LEVEL = 4 };
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
-/* -- packing ---------------------------------------------------------------------------- */
-
 static int
 append(void *context, const char *bytes, size_t size_bytes)
 {
@@ -158,8 +156,6 @@ tlua_pack_raise(lua_State *state, int index, struct tlua_packed *packed_out)
     pack_value_raise(state, &packer, TLUA_PACK_DEPTH_MAX);
     lua_pop(state, 1);
 }
-
-/* -- unpacking -------------------------------------------------------------------------- */
 
 /* Read by hand: msgpack-c allocates whatever a damaged length says. */
 struct reader {

@@ -69,8 +69,6 @@ runner_of(lua_State *state)
     return RT_CONTAINER_OF(tlua_vm_of(state), struct runner, vm);
 }
 
-/* -- the question ----------------------------------------------------------------------- */
-
 static const char *const case_keys[] = {"name",     "request", "session", "tenant",
                                         "settings", "memory",  "expect"};
 static const char *const expect_keys[] = {"action", "mode", "reason", "ms", "facts", "memory"};
@@ -170,8 +168,6 @@ read_question_raise(lua_State *state, int index, struct runner *runner,
     question_out->memory = runner->memory;
 }
 
-/* -- the answer ------------------------------------------------------------------------- */
-
 static void
 report(struct runner *runner, const char *what, const char *wanted, const char *got)
 {
@@ -269,8 +265,6 @@ is_same(const struct policy_decision *a, const struct policy_decision *b)
            is_same_memory(a->memory, b->memory);
 }
 
-/* -- one case --------------------------------------------------------------------------- */
-
 static void
 ask(struct runner *runner, const struct policy_question *question)
 {
@@ -326,8 +320,6 @@ try_case(struct runner *runner, struct tlua_test_result *result)
     result->cases++;
     result->failures += runner->failed;
 }
-
-/* -- a file ----------------------------------------------------------------------------- */
 
 static int
 load_cases(lua_State *state)

@@ -95,8 +95,6 @@ static const struct {
     {"offset_s", offsetof(struct vito_local_time, offset_s)},
 };
 
-/* -- reading by policies ---------------------------------------------------------------- */
-
 static void
 push_time_raise(lua_State *state, const struct vito_local_time *time)
 {
@@ -185,8 +183,6 @@ tlua_facts_push_raise(lua_State *state, enum tlua_facts facts)
     lua_setfield(state, -2, "__newindex");
     lua_setmetatable(state, -2);
 }
-
-/* -- setting by cases ------------------------------------------------------------------- */
 
 static int64_t
 check_amount_raise(lua_State *state, const char *name)

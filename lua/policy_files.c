@@ -88,8 +88,6 @@ tlua_policy_files_edition(const struct tlua_policy_files *files)
     return atomic_load_explicit(&files->edition, memory_order_acquire);
 }
 
-/* -- one file --------------------------------------------------------------------------- */
-
 static void
 write_version(const struct rt_buffer *source, char version_out[VITO_VERSION_BYTES])
 {
@@ -163,8 +161,6 @@ look_locked(struct tlua_policy_files *files, struct entry *entry)
     else
         keep_locked(entry, rt_status_name(status));
 }
-
-/* -- all of them ------------------------------------------------------------------------ */
 
 static enum rt_status
 find_locked(struct tlua_policy_files *files, const char *name, struct entry **entry_out)

@@ -29,9 +29,7 @@
 ---@return table
 function require(name) end
 
--- -- part 1: policies -----------------------------------------------------------------------
-
--- -- what a policy's file returns -----------------------------------------------------------
+-- Policies.
 
 ---@class twin.Policy
 ---@field name? string the file's name without ".lua"
@@ -65,7 +63,6 @@ function require(name) end
 ---@field values? string[] of an enum
 ---@field help? string
 
--- -- facts ----------------------------------------------------------------------------------
 -- Read-only, and only while the question is asked. Amounts are whole nano-dollars; times are
 -- milliseconds; what is unlimited is math.huge.
 
@@ -125,8 +122,6 @@ function require(name) end
 ---@field weekday integer 0 is Sunday
 ---@field offset_s integer east of UTC
 
--- -- twin.decision --------------------------------------------------------------------------
-
 --- Made by twin.decision. A second value beside it is the tenant's new memory: a table of texts,
 --- numbers, booleans and tables, at most 4 KiB as MessagePack. Without one it stays as it is.
 ---@class twin.Decision
@@ -165,8 +160,6 @@ function decision.deny(reason, facts) end
 ---@return twin.Decision
 function decision.warn(reason, facts) end
 
--- -- twin.money -----------------------------------------------------------------------------
-
 ---@class twin.money
 local money = {}
 
@@ -186,9 +179,7 @@ function money.format(amount) end
 ---@return number
 function money.per_cent(amount, share) end
 
--- -- part 2: adapters -----------------------------------------------------------------------
-
--- -- what an adapter's file returns ---------------------------------------------------------
+-- Adapters.
 
 --- Made by provider.streaming_avatar; the file adds the three verbs. A verb runs as a coroutine:
 --- where it does I/O, sleeps or waits for money it is suspended, and others go on.
@@ -237,8 +228,6 @@ function money.per_cent(amount, share) end
 ---@field status? integer the vendor's HTTP status
 ---@field retry_after? integer seconds
 
--- -- twin.provider --------------------------------------------------------------------------
-
 ---@class twin.Sheet
 ---@field name string the file's name
 ---@field modes twin.Mode[]
@@ -275,8 +264,6 @@ function provider.is_cut(err) end
 ---@param stream twin.Stream
 ---@param play fun()
 function provider.through_cut(stream, play) end
-
--- -- twin.http ------------------------------------------------------------------------------
 
 ---@class twin.HttpRequest
 ---@field method? string "GET", or "POST" with a body
@@ -333,8 +320,6 @@ function stream:stop() end
 --- Drops it. What a verb leaves open is dropped at its end.
 function stream:close() end
 
--- -- twin.clock -----------------------------------------------------------------------------
-
 ---@class twin.clock
 local clock = {}
 
@@ -350,8 +335,6 @@ function clock.parse(text) end
 --- Suspends for so long. Raises at once after a cut.
 ---@param ms number at most an hour
 function clock.sleep(ms) end
-
--- -- twin.json, twin.base64, twin.sse -------------------------------------------------------
 
 ---@class twin.json
 ---@field null lightuserdata JSON's null in arrays; in objects null is left out

@@ -31,8 +31,6 @@ tlua_vm_of(lua_State *state)
     return vm;
 }
 
-/* -- memory ----------------------------------------------------------------------------- */
-
 static void on_count(lua_State *state, lua_Debug *debug);
 
 static void
@@ -80,8 +78,6 @@ allocate(void *context, void *block, size_t old_bytes, size_t new_bytes)
         vm->used_bytes = vm->used_bytes - old_bytes + new_bytes;
     return moved;
 }
-
-/* -- budget ----------------------------------------------------------------------------- */
 
 static uint64_t
 clock_ns(clockid_t clock)
@@ -139,8 +135,6 @@ tlua_vm_charge_raise(lua_State *state, size_t instructions)
     vm->instructions += instructions;
     check_budget_raise(state, vm);
 }
-
-/* -- runs ------------------------------------------------------------------------------- */
 
 static void
 begin_run(struct tlua_vm *vm)
@@ -209,8 +203,6 @@ tlua_vm_do(struct tlua_vm *vm, lua_CFunction function, void *argument)
     lua_settop(vm->state, base);
     return end;
 }
-
-/* -- life ------------------------------------------------------------------------------- */
 
 static int
 on_panic(lua_State *state)

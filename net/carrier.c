@@ -78,8 +78,6 @@ log_complaint(int level, const char *line)
     rt_log(RT_LOG_WARN, "carrier.complained", RT_STR("line", line));
 }
 
-/* -- contexts ------------------------------------------------------------------------------ */
-
 struct net_carrier *
 net_carrier_create(const struct net_carrier_options *options)
 {
@@ -137,8 +135,6 @@ net_carrier_adopt(struct net_carrier *carrier, int fd)
     lws_adopt_descriptor_vhost(carrier->vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, socket, NULL,
                                NULL);
 }
-
-/* -- wires --------------------------------------------------------------------------------- */
 
 int
 net_wire_fd(struct lws *wire)

@@ -43,8 +43,6 @@ net_conn_open(struct net_listener *listener, struct lws *wire)
     return conn;
 }
 
-/* -- marks --------------------------------------------------------------------------------- */
-
 static struct rt_system *
 system_of(const struct net_conn *conn)
 {
@@ -129,8 +127,6 @@ on_stall(struct net_timer *timer)
 {
     net_conn_doom(RT_CONTAINER_OF(timer, struct net_conn, stall));
 }
-
-/* -- bytes out ----------------------------------------------------------------------------- */
 
 size_t
 net_conn_queued_bytes(const struct net_conn *conn)
@@ -230,8 +226,6 @@ shut_if_all_is_sent(struct net_conn *conn)
         net_conn_set_deadline(conn, LINGER_MS);
 }
 
-/* -- bytes in ------------------------------------------------------------------------------ */
-
 /* Reads until the bytes are used up, or nobody wants more for now. */
 static size_t
 read_bytes(struct net_conn *conn, uint8_t *bytes, size_t size_bytes)
@@ -280,8 +274,6 @@ net_conn_on_bytes(void *owner, uint8_t *bytes, size_t size_bytes)
     update_reading(conn);
 }
 
-/* -- rounds and the end -------------------------------------------------------------------- */
-
 void
 net_conn_on_writable(void *owner)
 {
@@ -326,8 +318,6 @@ net_conn_on_gone(void *owner)
     listener->conn_count--;
     rt_pool_give(conn, sizeof(*conn));
 }
-
-/* -- for the owner ------------------------------------------------------------------------- */
 
 void
 net_conn_set_user(struct net_conn *conn, void *user)

@@ -7,8 +7,6 @@
 
 #include "runtime/assert.h"
 
-/* -- requests ------------------------------------------------------------------------------ */
-
 /* Answers by ourselves. What follows on the connection cannot be told apart any more. */
 static void
 refuse(struct net_conn *conn, int status)
@@ -132,8 +130,6 @@ net_conn_read_request(struct net_conn *conn, const uint8_t *bytes, size_t size_b
     }
     return used;
 }
-
-/* -- answers ------------------------------------------------------------------------------- */
 
 static bool
 status_has_body(int status)

@@ -14,8 +14,6 @@ enum {
     PINGS_UNANSWERED_MAX = 2,
 };
 
-/* -- frames out ---------------------------------------------------------------------------- */
-
 static bool
 queue_frame(struct net_conn *conn, enum net_ws_opcode opcode, const void *bytes, size_t size_bytes)
 {
@@ -68,8 +66,6 @@ queue_close(struct net_conn *conn, uint16_t code, const char *reason)
     return queue_frame(conn, NET_WS_OP_CLOSE, payload, size_bytes);
 }
 
-/* -- closing ------------------------------------------------------------------------------- */
-
 void
 net_conn_close_websocket(struct net_conn *conn, uint16_t code, const char *reason)
 {
@@ -102,8 +98,6 @@ break_off(struct net_conn *conn, uint16_t code)
     }
     net_conn_end(conn);
 }
-
-/* -- frames in ----------------------------------------------------------------------------- */
 
 static void
 take_event(struct net_conn *conn, const struct net_ws_event *event)

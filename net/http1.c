@@ -73,8 +73,6 @@ refuse(struct net_http1 *http, enum net_http1_refusal refusal)
     return NET_HTTP1_REFUSED;
 }
 
-/* -- what http_parser tells ---------------------------------------------------------------- */
-
 /* The head is parsed when it is complete, in one piece and without folded lines, so each part
  * comes in one call. Returning -1 ends the parsing. */
 
@@ -180,8 +178,6 @@ run_parser(struct net_http1 *http, const uint8_t *bytes, size_t size_bytes, size
     refuse(http, error == HPE_HEADER_OVERFLOW ? NET_HTTP1_HEADER_TOO_BIG : NET_HTTP1_MALFORMED);
     return false;
 }
-
-/* -- the head in our own terms -------------------------------------------------------------- */
 
 /* Source: RFC 9110, section 5.6.2 (tchar). http_parser allows a space here. */
 static bool
@@ -331,8 +327,6 @@ read_head(struct net_http1 *http, bool has_more)
     return waits ? NET_HTTP1_CONTINUE : NET_HTTP1_MORE;
 }
 
-/* -- feeding ------------------------------------------------------------------------------- */
-
 /* Looks at the newest line of the head. A line ends with CR LF and does not begin with a space:
  * that would continue the one before (obs-fold). True when it is the blank line at the end. */
 static bool
@@ -408,8 +402,6 @@ net_http1_feed(struct net_http1 *http, const uint8_t *bytes, size_t size_bytes, 
     *used_out = input.used;
     return read;
 }
-
-/* -- answers ------------------------------------------------------------------------------- */
 
 const struct net_request *
 net_http1_request(const struct net_http1 *http)

@@ -46,8 +46,6 @@ act(struct net_http_pool *pool, curl_socket_t fd, int events)
     collect_done(pool);
 }
 
-/* -- libcurl's sockets and its timer on our loop -------------------------------------------- */
-
 static void
 on_ready(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -112,8 +110,6 @@ on_timeout_change(CURLM *multi, long timeout_ms, void *context)
         net_timers_set(pool->timers, &pool->multi_timer, (uint64_t)timeout_ms * RT_NS_PER_MS);
     return 0;
 }
-
-/* -- making and closing -------------------------------------------------------------------- */
 
 static void
 set_options(struct net_http_pool *pool)

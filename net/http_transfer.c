@@ -22,8 +22,6 @@ net_http_transfer_hash(struct rt_address owner, uint64_t name)
     return rt_hash_u64(rt_hash_u64(owner.id) ^ name);
 }
 
-/* -- the end ------------------------------------------------------------------------------- */
-
 /* Header values may be secrets. What libcurl copied is out of our reach. */
 static void
 free_headers(struct curl_slist *headers)
@@ -131,8 +129,6 @@ net_http_transfer_done(struct net_http_transfer *transfer, CURLcode code)
     finish(transfer, result_of(transfer, code));
 }
 
-/* -- time ---------------------------------------------------------------------------------- */
-
 void
 net_http_transfer_note_activity(struct net_http_transfer *transfer)
 {
@@ -160,8 +156,6 @@ on_impatience(struct net_timer *timer)
 {
     finish(RT_CONTAINER_OF(timer, struct net_http_transfer, patience), NET_HTTP_CUT);
 }
-
-/* -- what the owner asks for -------------------------------------------------------------- */
 
 void
 net_http_transfer_consume(struct net_http_transfer *transfer, uint32_t bytes)
@@ -194,8 +188,6 @@ net_http_transfer_stop(struct net_http_transfer *transfer)
     shutdown(fd, SHUT_WR);
     net_timers_set(transfer->pool->timers, &transfer->patience, STOP_MS * RT_NS_PER_MS);
 }
-
-/* -- the beginning ------------------------------------------------------------------------- */
 
 /* Makes all that a transfer owns. False when out of memory: destroy it. */
 static bool

@@ -26,8 +26,6 @@ net_listener_date(struct net_listener *listener)
     return net_date_text(&listener->date, world->wall_ms(world->self));
 }
 
-/* -- accepting ----------------------------------------------------------------------------- */
-
 /* No descriptor is left, so the connection cannot even be refused; left in the queue it would
  * wake the loop for ever. The reserve makes room to take it out and drop it. */
 static void
@@ -109,8 +107,6 @@ net_listener_stop(struct net_listener *listener)
 {
     ev_async_send(listener->loop, &listener->stop);
 }
-
-/* -- making and closing -------------------------------------------------------------------- */
 
 static void *
 open_conn(void *context, struct lws *wire)

@@ -28,8 +28,6 @@ net_date_text(struct net_date *date, int64_t wall_ms)
     return date->text;
 }
 
-/* -- heads --------------------------------------------------------------------------------- */
-
 static bool
 put(struct net_bytes *out, const char *text)
 {
@@ -124,8 +122,6 @@ net_response_write_last_chunk(struct net_bytes *out)
     return put(out, "0\r\n\r\n");
 }
 
-/* -- problems ------------------------------------------------------------------------------ */
-
 static const struct problem {
     int status;
     bool retryable;
@@ -154,7 +150,7 @@ problem_of(int status)
     for (size_t i = 0; i < RT_COUNT_OF(problems); i++)
         if (problems[i].status == status)
             return &problems[i];
-    RT_ASSERT(!"a status we never refuse with");
+    RT_ASSERT(false && "a status we never refuse with");
     return NULL;
 }
 

@@ -112,7 +112,7 @@ void net_server_stop_accepting(struct net_server *server);
  * rt_system_stop(), before rt_system_destroy(). */
 void net_server_close(struct net_server *server);
 
-/* -- one connection; on its worker only ------------------------------------------------------
+/* One connection, on its worker only.
  *
  * Nothing is closed or freed within these calls: on_closed comes later, and until then `conn` is
  * valid. Answers and frames for a connection that has begun to close are dropped. */

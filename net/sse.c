@@ -47,8 +47,6 @@ net_sse_destroy(struct net_sse *sse)
     rt_pool_give(sse, sizeof(*sse));
 }
 
-/* -- lines --------------------------------------------------------------------------------- */
-
 /* The blank line: what has come is an event, unless it has no data. */
 static bool
 end_event(struct net_sse *sse)
@@ -113,8 +111,6 @@ end_line(struct net_sse *sse, const char *line, size_t size_bytes)
     net_bytes_clear(&sse->name);
     return net_bytes_append(&sse->name, value, value_bytes);
 }
-
-/* -- feeding ------------------------------------------------------------------------------- */
 
 /* Bytes up to the next CR or LF, or to the end. */
 static size_t

@@ -85,8 +85,6 @@ break_off(struct net_ws_reader *reader, uint16_t code)
     return NET_WS_READ_BROKEN;
 }
 
-/* -- headers ------------------------------------------------------------------------------ */
-
 static bool
 is_control(enum net_ws_opcode opcode)
 {
@@ -185,8 +183,6 @@ read_header(struct net_ws_reader *reader, struct input *input)
     }
     return NET_WS_READ_MORE;
 }
-
-/* -- payloads ----------------------------------------------------------------------------- */
 
 static void
 end_frame(struct net_ws_reader *reader)
@@ -320,8 +316,6 @@ net_ws_reader_feed(struct net_ws_reader *reader, uint8_t *bytes, size_t size_byt
         *code_out = reader->broken_code;
     return read;
 }
-
-/* -- writing ------------------------------------------------------------------------------ */
 
 size_t
 net_ws_write_header(uint8_t header_out[NET_WS_HEADER_BYTES_MAX], enum net_ws_opcode opcode,

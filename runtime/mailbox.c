@@ -1,5 +1,7 @@
 #include "runtime/mailbox.h"
 
+#include <string.h>
+
 #include "runtime/assert.h"
 #include "runtime/compiler.h"
 
@@ -18,7 +20,7 @@ enum stuck {
 void
 rt_mailbox_init(struct rt_mailbox *mailbox)
 {
-    *mailbox = (struct rt_mailbox){0};
+    memset(mailbox, 0, sizeof(*mailbox));
     rt_queue_init_closed(&mailbox->data);
     rt_queue_init_closed(&mailbox->control);
     atomic_init(&mailbox->load, 0);

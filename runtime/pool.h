@@ -30,7 +30,7 @@ void *rt_pool_take(size_t size_bytes);
  *
  *   threads    any, also another one than took it
  */
-void rt_pool_give(void *block, size_t size_bytes);
+void rt_pool_give(void *memory, size_t size_bytes);
 
 /* Moves this thread's free blocks to the shelf. Call before a thread ends. */
 void rt_pool_thread_end(void);

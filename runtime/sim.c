@@ -132,7 +132,8 @@ rt_sim_add(struct rt_actor *actor)
     if (sim->ending)
         return;
     if (sim->runnable_count == sim->runnable_room) {
-        bool grown = grow((void **)&sim->runnable, &sim->runnable_room, sizeof(*sim->runnable));
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a list of pointers */
+        bool grown = grow((void **)&sim->runnable, &sim->runnable_room, sizeof(sim->runnable[0]));
         RT_ASSERT(grown);
     }
     sim->runnable[sim->runnable_count++] = actor;

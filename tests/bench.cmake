@@ -3,7 +3,6 @@ foreach(unit sim_audio sim_bill sim_fault sim_options sim_pace sim_reply)
 endforeach()
 
 # Node tests with the vendors' own clients. tests/integration/run.mjs fails when they are missing.
-find_program(TWIN_NODE node REQUIRED)
 add_test(NAME integration/vendor_sim
   COMMAND ${TWIN_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/integration/run.mjs vendor_sim)
 set_tests_properties(integration/vendor_sim PROPERTIES LABELS integration TIMEOUT 300

@@ -42,8 +42,6 @@ sim_audio_ms_of(const char *text, uint32_t speed_per_mille)
     return characters * SIM_AUDIO_MS_PER_CHARACTER * 1000 / speed_per_mille;
 }
 
-/* -- samples ------------------------------------------------------------------------------- */
-
 /* A triangle wave. */
 static int
 tone_at(uint64_t index, uint32_t sample_rate)

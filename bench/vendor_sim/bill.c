@@ -95,8 +95,6 @@ sim_bill_add(struct sim_bill *bill, const char *vendor, const char *request_id, 
     leg->media_ms += media_ms;
 }
 
-/* -- as JSON ------------------------------------------------------------------------------- */
-
 static int64_t
 price_of(const struct sim_bill *bill, const struct leg *leg)
 {

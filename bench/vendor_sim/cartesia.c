@@ -22,8 +22,6 @@ struct reading {
     char context_id[SIM_ID_BYTES];
 };
 
-/* -- shared -------------------------------------------------------------------------------- */
-
 uint64_t
 cartesia_chunk_ns(const struct sim_exchange *exchange)
 {
@@ -103,8 +101,6 @@ cartesia_error(const struct sim_exchange *exchange, int status, const char *code
     return error;
 }
 
-/* -- errors and keys ------------------------------------------------------------------------ */
-
 static void
 fail(struct sim_exchange *exchange, int status, const char *code, const char *title,
      const char *message)
@@ -175,8 +171,6 @@ names_version(const struct net_request *request)
     read_parameter(request->query, "cartesia_version", version);
     return version[0] != '\0' || net_request_header(request, "cartesia-version") != NULL;
 }
-
-/* -- speech over HTTP ----------------------------------------------------------------------- */
 
 static void
 begin(struct sim_exchange *exchange)
@@ -294,8 +288,6 @@ speak(struct sim_exchange *exchange, const struct net_request *request, bool is_
                          cartesia_chunk_ns(exchange));
 }
 
-/* -- voices -------------------------------------------------------------------------------- */
-
 static const struct voice {
     const char *id, *name, *language, *gender;
 } voices[] = {
@@ -363,8 +355,6 @@ show_voice(struct sim_exchange *exchange, const char *id)
     else
         fail(exchange, 404, NULL, "Not found", "There is no such voice.");
 }
-
-/* -- routes -------------------------------------------------------------------------------- */
 
 static void
 answer(struct sim_exchange *exchange, const struct net_request *request, const char *path)

@@ -56,8 +56,6 @@ send_error(struct sim_exchange *exchange, const char *context_id, int status, co
     cJSON_Delete(error);
 }
 
-/* -- contexts ------------------------------------------------------------------------------ */
-
 static struct context *
 find(const struct socket *socket, const char *id)
 {
@@ -143,8 +141,6 @@ add_context(struct sim_exchange *exchange, const char *id)
     return context;
 }
 
-/* -- messages ------------------------------------------------------------------------------ */
-
 /* Adds what a message says to its context, which is new when it has no format yet. */
 static void
 speak(struct context *context, const cJSON *body, bool is_new)
@@ -201,8 +197,6 @@ cartesia_socket_take(struct sim_exchange *exchange, enum net_ws_type type, const
         remove_context(context);
     cJSON_Delete(body);
 }
-
-/* -- the connection ------------------------------------------------------------------------- */
 
 static void
 drained(struct sim_exchange *exchange)

@@ -22,8 +22,6 @@ acknowledge(struct net_conn *conn)
     sim_respond_json(conn, 200, answer);
 }
 
-/* -- faults -------------------------------------------------------------------------------- */
-
 /* "0.05", 0.05, or nothing: always. */
 static bool
 read_rate(const cJSON *rate, uint32_t *rate_per_million_out)
@@ -95,8 +93,6 @@ set_fault(struct sim *sim, struct net_conn *conn, const struct net_request *requ
         complain(conn, problem);
     cJSON_Delete(body);
 }
-
-/* -- the other paths ----------------------------------------------------------------------- */
 
 static void
 set_prices(struct sim *sim, struct net_conn *conn, const struct net_request *request)

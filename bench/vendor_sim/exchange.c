@@ -11,8 +11,6 @@ enum { SLOW_FACTOR = 10, SLOW_MS = 2000 };
 
 static const char garbage[] = "<html>}{ data: \xC3\x28 \x01\x02 [DONE ... this is no answer";
 
-/* -- beginning ----------------------------------------------------------------------------- */
-
 static void
 read_request_id(struct sim_exchange *exchange, const struct net_request *request)
 {
@@ -116,8 +114,6 @@ sim_exchange_end(struct sim_exchange *exchange)
     free(exchange);
 }
 
-/* -- account ------------------------------------------------------------------------------- */
-
 void
 sim_exchange_bill(struct sim_exchange *exchange, int64_t tokens, int64_t media_ms)
 {
@@ -144,8 +140,6 @@ sim_exchange_note(struct sim_exchange *exchange, int status)
     cJSON_Delete(line);
 }
 
-/* -- time ---------------------------------------------------------------------------------- */
-
 uint64_t
 sim_exchange_pace_ns(const struct sim_exchange *exchange, uint64_t piece_ns)
 {
@@ -158,8 +152,6 @@ sim_exchange_latency_ms(const struct sim_exchange *exchange)
     uint32_t latency_ms = exchange->sim->options->latency_ms;
     return exchange->fault == SIM_FAULT_SLOW ? latency_ms * SLOW_FACTOR + SLOW_MS : latency_ms;
 }
-
-/* -- whole answers ------------------------------------------------------------------------- */
 
 static void
 respond(struct sim_exchange *exchange)
@@ -219,8 +211,6 @@ sim_answer_json(struct sim_exchange *exchange, int status, cJSON *body)
     uint32_t latency_ms = has_waited ? 0 : sim_exchange_latency_ms(exchange);
     net_timers_set(exchange->sim->timers, &exchange->latency, latency_ms * RT_NS_PER_MS);
 }
-
-/* -- answers in pieces --------------------------------------------------------------------- */
 
 void
 sim_stream_begin(struct sim_exchange *exchange, int status, const char *content_type)

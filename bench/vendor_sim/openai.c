@@ -32,8 +32,6 @@ struct chat {
     struct net_bytes text; /* when it does not stream */
 };
 
-/* -- errors -------------------------------------------------------------------------------- */
-
 static void
 fail(struct sim_exchange *exchange, int status, const char *type, const char *code,
      const char *message)
@@ -84,8 +82,6 @@ is_authorised(const struct net_request *request)
     const char *value = net_request_header(request, "authorization");
     return value != NULL && strncasecmp(value, "bearer ", 7) == 0 && sim_key_is_known(value + 7);
 }
-
-/* -- requests ------------------------------------------------------------------------------ */
 
 /* What the messages amount to. */
 struct prompt {
@@ -196,8 +192,6 @@ read_body(struct chat *chat, const cJSON *body)
     chat->tokens = chat->reply.tokens < limit ? chat->reply.tokens : limit;
     return NULL;
 }
-
-/* -- answers ------------------------------------------------------------------------------- */
 
 static const char *
 finish_reason(const struct chat *chat)
@@ -377,8 +371,6 @@ complete(struct sim_exchange *exchange, const struct net_request *request)
     exchange->production.finish = finish;
     sim_exchange_produce(exchange, chat->tokens, exchange->sim->options->token_ms * RT_NS_PER_MS);
 }
-
-/* -- models -------------------------------------------------------------------------------- */
 
 static void
 list_models(struct sim_exchange *exchange)

@@ -35,8 +35,6 @@ sim_respond_json(struct net_conn *conn, int status, cJSON *body)
     cJSON_Delete(body);
 }
 
-/* -- the server's events ------------------------------------------------------------------- */
-
 /* What follows "/<name>" when the path is one of this vendor; else NULL. */
 static const char *
 path_within(const char *path, const struct sim_vendor *vendor)
@@ -106,8 +104,6 @@ on_closed(void *context, struct net_conn *conn, uint16_t code)
     if (net_conn_user(conn) != NULL)
         sim_exchange_end(net_conn_user(conn));
 }
-
-/* -- opening, closing, beginning anew ------------------------------------------------------- */
 
 static enum rt_status
 open_server(struct sim *sim, char *problem, size_t problem_bytes)

@@ -72,8 +72,6 @@ find(struct sim *sim, const char *id, size_t id_bytes)
     return NULL;
 }
 
-/* -- errors -------------------------------------------------------------------------------- */
-
 static void
 fail(struct sim_exchange *exchange, int status, const char *member, const char *text)
 {
@@ -107,8 +105,6 @@ is_authorised(const struct net_request *request)
 {
     return sim_key_is_known(net_request_header(request, "x-api-key"));
 }
-
-/* -- as JSON ------------------------------------------------------------------------------- */
 
 static void
 add_time(cJSON *object, const char *name, int64_t wall_ms)
@@ -175,8 +171,6 @@ add_events(cJSON *object, const struct conversation *conversation)
     if (conversation->ended_ms != 0)
         add_event(events, "system.shutdown", conversation->ended_ms, conversation->end_reason);
 }
-
-/* -- the life of a conversation -------------------------------------------------------------- */
 
 /* Bills the time until now. A clock that was set back bills nothing. */
 static void
@@ -263,8 +257,6 @@ reset(struct sim *sim)
     free(rooms);
     *sim_vendor_state(sim, &sim_tavus) = NULL;
 }
-
-/* -- creating ------------------------------------------------------------------------------ */
 
 /* A duration in `properties`. False when it is none. */
 static bool
@@ -357,8 +349,6 @@ create(struct sim_exchange *exchange, const struct net_request *request)
         fail(exchange, 400, "error", problem);
 }
 
-/* -- listing ------------------------------------------------------------------------------- */
-
 /* The value of a query parameter, or NULL; it ends at '&' or at the end. */
 static const char *
 parameter(const char *query, const char *name)
@@ -407,8 +397,6 @@ list(struct sim_exchange *exchange, const char *query)
     sim_answer_json(exchange, 200, body);
 }
 
-/* -- one conversation ------------------------------------------------------------------------ */
-
 static void
 show(struct sim_exchange *exchange, const struct conversation *conversation, const char *query)
 {
@@ -455,8 +443,6 @@ answer_one(struct sim_exchange *exchange, const struct net_request *request, con
     else
         fail(exchange, 404, "message", "Not found");
 }
-
-/* -- routes -------------------------------------------------------------------------------- */
 
 static void
 answer(struct sim_exchange *exchange, const struct net_request *request, const char *path)

@@ -106,8 +106,6 @@ local function tables_in(body, name)
   return tables
 end
 
--- -- creating -------------------------------------------------------------------------------
-
 local function seconds_of(limits)
   if limits.media_ms == nil then
     return CALL_SECONDS_MAX
@@ -207,8 +205,6 @@ function tavus.initialize_session(config, limits)
   return nil, err
 end
 
--- -- running --------------------------------------------------------------------------------
-
 -- Reports the time since the last report. A clock that was set back reports nothing.
 local function meter(session, usage)
   local now_ms = clock.now_ms()
@@ -243,8 +239,6 @@ function tavus.drive_avatar(session, _, usage)
   meter(session, usage)
   return true
 end
-
--- -- ending ---------------------------------------------------------------------------------
 
 -- When it was shut down by the vendor's clock, in the same clock as created_at; or nil.
 local function shutdown_ms(conversation)

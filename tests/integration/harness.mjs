@@ -15,12 +15,12 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export const bin = process.env.TWIN_BIN ?? join(root, 'build/release/bin')
 const PATIENCE_MS = 30000
 
-export function sleep (ms) {
+export function sleep(ms) {
   return new Promise(resolve => setTimeout(resolve, ms))
 }
 
 // Waits until `check()` is true, looking again every few milliseconds.
-export async function until (check, what, patienceMs = PATIENCE_MS) {
+export async function until(check, what, patienceMs = PATIENCE_MS) {
   for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(10)) {
     const result = await check()
     if (result) return result
@@ -30,17 +30,23 @@ export async function until (check, what, patienceMs = PATIENCE_MS) {
 
 // A server process. `url` is what it said it listens on.
 class Server {
-  constructor (program, args, options) {
+  constructor(program, args, options) {
     this.stderr = ''
-    this.process = spawn(join(bin, program), args,
-      { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    this.process = spawn(join(bin, program), args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...options,
+    })
     this.exited = once(this.process, 'exit')
-    this.process.stderr.on('data', data => { this.stderr = (this.stderr + data).slice(-65536) })
+    this.process.stderr.on('data', data => {
+      this.stderr = (this.stderr + data).slice(-65536)
+    })
   }
 
-  get pid () { return this.process.pid }
+  get pid() {
+    return this.process.pid
+  }
 
-  async listening () {
+  async listening() {
     const lines = createInterface({ input: this.process.stdout })
     const line = await Promise.race([once(lines, 'line').then(([text]) => text), this.exited])
     const url = /https?:\/\/\S+/.exec(line)
@@ -49,7 +55,7 @@ class Server {
     return this
   }
 
-  async stop (signal = 'SIGTERM') {
+  async stop(signal = 'SIGTERM') {
     if (this.process.exitCode === null && this.process.signalCode === null) {
       this.process.kill(signal)
     }
@@ -59,11 +65,15 @@ class Server {
 }
 
 // Runs a command to its end: { code, stdout, stderr }.
-export async function run (program, args, { env = {}, input = '', cwd = root } = {}) {
+export async function run(program, args, { env = {}, input = '', cwd = root } = {}) {
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env } })
   const out = { stdout: '', stderr: '' }
-  child.stdout.on('data', data => { out.stdout += data })
-  child.stderr.on('data', data => { out.stderr += data })
+  child.stdout.on('data', data => {
+    out.stdout += data
+  })
+  child.stderr.on('data', data => {
+    out.stderr += data
+  })
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const [code] = await once(child, 'close')
@@ -72,13 +82,18 @@ export async function run (program, args, { env = {}, input = '', cwd = root } =
 
 // A WebSocket session by the npm package ws. Frames are kept as they come.
 export class Session {
-  constructor (url, key, { mode, format = 'json' } = {}) {
+  constructor(url, key, { mode, format = 'json' } = {}) {
     const query = mode === undefined ? '' : `?mode=${mode}`
     this.format = format
     this.frames = []
-    this.socket = new WebSocket(url + query, [`twin.v1.${format}`],
-      { headers: { Authorization: `Bearer ${key}` }, perMessageDeflate: false })
-    this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: `${reason}` }))
+    this.socket = new WebSocket(url + query, [`twin.v1.${format}`], {
+      headers: { Authorization: `Bearer ${key}` },
+      perMessageDeflate: false,
+    })
+    this.closed = once(this.socket, 'close').then(([code, reason]) => ({
+      code,
+      reason: `${reason}`,
+    }))
     this.socket.on('message', (data, isBinary) => {
       this.frames.push(isBinary ? decode(data) : JSON.parse(data))
     })
@@ -86,16 +101,18 @@ export class Session {
   }
 
   // Resolves when the socket is open and session.started has come.
-  async started () {
+  async started() {
     await once(this.socket, 'open')
     return this.frame('session.started')
   }
 
   // The first frame of that type, and of that turn, among those not yet asked for.
-  async frame (type, id, patienceMs = PATIENCE_MS) {
+  async frame(type, id, patienceMs = PATIENCE_MS) {
     const wanted = frame => frame.type === type && (id === undefined || frame.id === id)
     const gone = { is: false }
-    this.closed.then(() => { gone.is = true })
+    this.closed.then(() => {
+      gone.is = true
+    })
     await until(() => this.frames.some(wanted) || gone.is, `${type} ${id ?? ''}`, patienceMs)
     const at = this.frames.findIndex(wanted)
     if (at < 0) {
@@ -104,20 +121,20 @@ export class Session {
     return this.frames.splice(at, 1)[0]
   }
 
-  send (frame) {
+  send(frame) {
     this.socket.send(this.format === 'msgpack' ? encode(frame) : JSON.stringify(frame))
   }
 
-  sendRaw (data, options) {
+  sendRaw(data, options) {
     this.socket.send(data, options)
   }
 
-  turn (id, text) {
+  turn(id, text) {
     this.send({ type: 'turn', id, text })
   }
 
   // Ends the session and resolves with session.ended.
-  async end () {
+  async end() {
     this.send({ type: 'end' })
     const ended = await this.frame('session.ended')
     await this.closed
@@ -127,17 +144,22 @@ export class Session {
 
 export class World {
   // options: simulator: arguments of twin-vendor-sim; env: of the gateway
-  static async start (options = {}) {
+  static async start(options = {}) {
     const world = new World()
     world.options = options
     world.directory = await mkdtemp(join(tmpdir(), 'twin-'))
-    world.simulator = await new Server('twin-vendor-sim',
-      ['--port', '0', '--token-ms', '1', ...(options.simulator ?? [])]).listening()
+    world.simulator = await new Server('twin-vendor-sim', [
+      '--port',
+      '0',
+      '--token-ms',
+      '1',
+      ...(options.simulator ?? []),
+    ]).listening()
     await world.startGateway()
     return world
   }
 
-  async startGateway () {
+  async startGateway() {
     const sim = this.simulator.url
     this.environment = {
       ...process.env,
@@ -147,19 +169,21 @@ export class World {
       TWIN_VENDOR_BASE_CARTESIA: `${sim}/cartesia`,
       TWIN_VENDOR_BASE_TAVUS: `${sim}/tavus`,
       TWIN_ADMIN_TOKEN: 'an-operators-token-for-tests',
-      ...(this.options.env ?? {})
+      ...(this.options.env ?? {}),
     }
-    this.gateway = await new Server('twin-gateway', ['serve', '--dev'],
-      { cwd: this.directory, env: this.environment }).listening()
+    this.gateway = await new Server('twin-gateway', ['serve', '--dev'], {
+      cwd: this.directory,
+      env: this.environment,
+    }).listening()
   }
 
   // As a crash does: no farewell, and then the next life over the same store.
-  async crashAndRestart () {
+  async crashAndRestart() {
     await this.gateway.stop('SIGKILL')
     await this.startGateway()
   }
 
-  async stop () {
+  async stop() {
     const code = await this.gateway.stop()
     await this.simulator.stop()
     await rm(this.directory, { recursive: true, force: true })
@@ -167,73 +191,78 @@ export class World {
   }
 
   // The operators' API. Resolves with { status, headers, body }.
-  async admin (method, path, body) {
+  async admin(method, path, body) {
     return this.request(method, path, { key: this.environment.TWIN_ADMIN_TOKEN, body })
   }
 
-  async request (method, path, { key, body, headers = {} } = {}) {
+  async request(method, path, { key, body, headers = {} } = {}) {
     const answer = await fetch(this.gateway.url + path, {
       method,
       headers: {
         ...(key === undefined ? {} : { Authorization: `Bearer ${key}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...headers
+        ...headers,
       },
-      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
     })
     const text = await answer.text()
     const isJson = /json/.test(answer.headers.get('content-type') ?? '')
-    return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: isJson ? JSON.parse(text) : text,
+    }
   }
 
   // A twin and a key of it: { id, key }.
-  async twin (id, document = {}) {
+  async twin(id, document = {}) {
     const put = await this.admin('PUT', `/api/tenants/${id}`, document)
     if (put.status !== 201 && put.status !== 200) throw new Error(JSON.stringify(put.body))
     const made = await this.admin('POST', `/api/tenants/${id}/keys`)
     return { id, key: made.body.key, keyId: made.body.id }
   }
 
-  turn (twin, body = { text: 'hello' }, options = {}) {
+  turn(twin, body = { text: 'hello' }, options = {}) {
     return this.request('POST', `/v1/twins/${twin.id}/turns`, { key: twin.key, body, ...options })
   }
 
-  session (twin, options) {
+  session(twin, options) {
     const url = this.gateway.url.replace('http', 'ws') + `/v1/twins/${twin.id}/session`
     return new Session(url, options?.key ?? twin.key, options)
   }
 
-  async audit (twin, event) {
+  async audit(twin, event) {
     const { body } = await this.admin('GET', `/api/tenants/${twin.id}/audit?limit=1000`)
     return body.entries.filter(entry => event === undefined || entry.event === event)
   }
 
-  async balance (twin) {
+  async balance(twin) {
     return (await this.admin('GET', `/api/tenants/${twin.id}/balance`)).body
   }
 
   // The simulator's own: what was called, what it would charge, what shall go wrong.
-  async vendor (path, body) {
-    const answer = await fetch(this.simulator.url + path, body === undefined
-      ? {}
-      : { method: 'POST', body: JSON.stringify(body) })
+  async vendor(path, body) {
+    const answer = await fetch(
+      this.simulator.url + path,
+      body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
+    )
     return answer.json()
   }
 
-  async calls (vendor) {
+  async calls(vendor) {
     const { total, by_vendor: byVendor } = await this.vendor('/_calls')
-    return vendor === undefined ? total : byVendor[vendor] ?? 0
+    return vendor === undefined ? total : (byVendor[vendor] ?? 0)
   }
 
   // Lets `kind` happen to the next `count` requests of a vendor.
-  fault (vendor, kind, count = 1) {
+  fault(vendor, kind, count = 1) {
     return this.vendor('/_fault', { vendor, kind, count })
   }
 }
 
 // Each leg of the trail against the vendor's bill: the same legs, the same amounts. `interactionUsd`
 // is the tenant's own price of a turn, which no vendor charges.
-export async function compareWithBill (assert, world, twin, interactionUsd = '0') {
+export async function compareWithBill(assert, world, twin, interactionUsd = '0') {
   const { legs } = await world.vendor('/_bill')
   const nusd = text => {
     const [whole, part = ''] = text.split('.')
@@ -242,7 +271,10 @@ export async function compareWithBill (assert, world, twin, interactionUsd = '0'
   for (const entry of await world.audit(twin, 'BILLING_EVENT')) {
     const vendors = legs[entry.id]?.usd ?? '0'
     const own = BigInt(entry.units.interactions ?? 0) * nusd(interactionUsd)
-    assert.equal(nusd(entry.cost_amount), nusd(vendors) + own,
-      `${entry.provider_id} ${entry.id}: ${JSON.stringify(entry)} against ${vendors}`)
+    assert.equal(
+      nusd(entry.cost_amount),
+      nusd(vendors) + own,
+      `${entry.provider_id} ${entry.id}: ${JSON.stringify(entry)} against ${vendors}`,
+    )
   }
 }

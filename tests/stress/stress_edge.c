@@ -23,8 +23,6 @@ static struct net_server *server;
 static struct net_http_port port;
 static atomic_uint opened, closed, fetchers_done;
 
-/* -- the server's owner --------------------------------------------------------------------- */
-
 static void
 on_request(void *context, struct net_conn *conn, const struct net_request *request)
 {
@@ -61,8 +59,6 @@ on_closed(void *context, struct net_conn *conn, uint16_t code)
     CHECK(net_conn_user(conn) == server);
     atomic_fetch_add(&closed, 1);
 }
-
-/* -- clients on threads --------------------------------------------------------------------- */
 
 static void
 read_exactly(int fd, uint8_t *to, size_t size_bytes)
@@ -124,8 +120,6 @@ client_main(void *context)
     }
     return NULL;
 }
-
-/* -- clients that are actors ---------------------------------------------------------------- */
 
 struct fetcher {
     uint64_t transfer; /* under way */
@@ -199,8 +193,6 @@ static const struct rt_behaviour fetching = {.name = "fetcher",
                                              .state_bytes = sizeof(struct fetcher),
                                              .limits = {1000, 1 << 24},
                                              .handle = fetcher_handle};
-
-/* -- all together --------------------------------------------------------------------------- */
 
 static void
 open_all(struct net_http_client **client_out)

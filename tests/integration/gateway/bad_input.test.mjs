@@ -10,7 +10,9 @@ import { World } from '../harness.mjs'
 let world, twin
 before(async () => {
   world = await World.start()
-  twin = await world.twin('patient', { policy_config: { limits: { monthly_hard_limit_usd: '100' } } })
+  twin = await world.twin('patient', {
+    policy_config: { limits: { monthly_hard_limit_usd: '100' } },
+  })
 })
 after(() => world.stop())
 
@@ -29,7 +31,7 @@ const badJson = [
   ['nesting without end', '['.repeat(20000), 'malformed_json'],
   ['a turn that is too long', JSON.stringify({ type: 'turn', text: 'x'.repeat(65537) }), 'too_big'],
   ['a resume', '{"type":"resume","session_id":"ses_x","last_seq":1}', 'resume_unavailable'],
-  ['audio that is not base64', '{"type":"audio","data":"!!"}', 'invalid_field']
+  ['audio that is not base64', '{"type":"audio","data":"!!"}', 'invalid_field'],
 ]
 
 test('bad JSON frames are answered, and the session goes on', async () => {
@@ -37,8 +39,11 @@ test('bad JSON frames are answered, and the session goes on', async () => {
   await session.started()
   for (const [what, frame, reason] of badJson) {
     session.sendRaw(frame)
-    const { problem, fatal } = await session.frame('error').catch(error => assert.fail(`${what}: ${error.message}`))
-    if (reason !== undefined) assert.equal(problem.reason, reason, `${what}: ${JSON.stringify(problem)}`)
+    const { problem, fatal } = await session
+      .frame('error')
+      .catch(error => assert.fail(`${what}: ${error.message}`))
+    if (reason !== undefined)
+      assert.equal(problem.reason, reason, `${what}: ${JSON.stringify(problem)}`)
     assert.equal(fatal, false, what)
     assert.ok(problem.detail?.length > 5 || problem.title.length > 5, what)
   }
@@ -53,15 +58,25 @@ test('bad MessagePack frames are answered, and the session goes on', async () =>
   const bad = [
     ['bytes that end too early', Buffer.from([0x85, 0xa4]), 'malformed_msgpack'],
     ['a byte that means nothing', Buffer.from([0xc1]), 'malformed_msgpack'],
-    ['more than one value', Buffer.concat([encode({ type: 'interrupt' }), encode(1)]), 'malformed_msgpack'],
+    [
+      'more than one value',
+      Buffer.concat([encode({ type: 'interrupt' }), encode(1)]),
+      'malformed_msgpack',
+    ],
     ['a number', encode(7), 'malformed_msgpack'],
     ['a type nobody knows', encode({ type: 'dance' }), 'unknown_type'],
-    ['an array that claims to be huge', Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff]), 'malformed_msgpack'],
-    ['nesting without end', Buffer.alloc(20000, 0x91), 'malformed_msgpack']
+    [
+      'an array that claims to be huge',
+      Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff]),
+      'malformed_msgpack',
+    ],
+    ['nesting without end', Buffer.alloc(20000, 0x91), 'malformed_msgpack'],
   ]
   for (const [what, bytes, reason] of bad) {
     session.sendRaw(bytes)
-    const { problem } = await session.frame('error').catch(error => assert.fail(`${what}: ${error.message}`))
+    const { problem } = await session
+      .frame('error')
+      .catch(error => assert.fail(`${what}: ${error.message}`))
     assert.equal(problem.reason, reason, `${what}: ${JSON.stringify(problem)}`)
   }
   session.turn('fine', '[tokens:1] hello')
@@ -112,7 +127,7 @@ test('bad turns over HTTP say what is wrong', async () => {
     [{}, 400, 'invalid_field'],
     [{ text: 5 }, 400, 'invalid_field'],
     [{ text: 'x', mode: 'smell' }, 400, 'invalid_field'],
-    [{ text: 'x'.repeat(70000) }, 413, 'too_big']
+    [{ text: 'x'.repeat(70000) }, 413, 'too_big'],
   ]
   for (const [body, status, reason] of bad) {
     const answer = await post(body)
@@ -147,11 +162,15 @@ test('a document with mistakes is refused with the pointer of each, and nothing 
   const answer = await world.admin('PUT', `/api/tenants/${twin.id}`, {
     policy: 'no_such_policy_here',
     colour: 'red',
-    policy_config: { limits: { monthly_hard_limit_usd: 5 }, rate: { per_second: 0 }, color: 1 }
+    policy_config: { limits: { monthly_hard_limit_usd: 5 }, rate: { per_second: 0 }, color: 1 },
   })
   assert.equal(answer.status, 400)
-  for (const pointer of ['/colour', '/policy_config/limits/monthly_hard_limit_usd',
-    '/policy_config/rate/per_second', '/policy_config/color']) {
+  for (const pointer of [
+    '/colour',
+    '/policy_config/limits/monthly_hard_limit_usd',
+    '/policy_config/rate/per_second',
+    '/policy_config/color',
+  ]) {
     assert.ok(answer.body.detail.includes(pointer), `${pointer} in ${answer.body.detail}`)
   }
   assert.deepEqual((await world.admin('GET', `/api/tenants/${twin.id}`)).body, before.body)

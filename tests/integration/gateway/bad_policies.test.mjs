@@ -10,7 +10,7 @@ import { World, bin, run, until } from '../harness.mjs'
 
 const policies = fileURLToPath(new URL('../../../policies', import.meta.url))
 
-function policy (name, admit) {
+function policy(name, admit) {
   return `local decision = require "twin.decision"
 return {
   name = "${name}", version = 1, settings = {},
@@ -26,7 +26,7 @@ const bad = {
   allocates: 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end',
   raises: 'error("I do not feel like it")',
   nonsense: 'return 42',
-  downgrades_up: 'return { action = "downgrade", mode = "smell" }'
+  downgrades_up: 'return { action = "downgrade", mode = "smell" }',
 }
 
 let world, directory
@@ -81,7 +81,8 @@ test('check names every bad policy and test runs the cases of the good ones', as
   const checked = await run(join(bin, 'twin-gateway'), ['policy', 'check'], { env })
   assert.equal(checked.code, 1)
   assert.match(checked.stderr + checked.stdout, /syntax\.lua:1/)
-  const tested = await run(join(bin, 'twin-gateway'), ['policy', 'test'],
-    { env: { TWIN_POLICY_DIR: policies } })
+  const tested = await run(join(bin, 'twin-gateway'), ['policy', 'test'], {
+    env: { TWIN_POLICY_DIR: policies },
+  })
   assert.equal(tested.code, 0, tested.stdout + tested.stderr)
 })

@@ -7,12 +7,14 @@ const DOLLAR = {
   policy_config: {
     limits: { monthly_hard_limit_usd: '1.00' },
     rate: { per_second: 1000, burst: 1000 },
-    prices: { interaction_usd: '0.01', token_1k_usd: '0' }
-  }
+    prices: { interaction_usd: '0.01', token_1k_usd: '0' },
+  },
 }
 
 let world
-before(async () => { world = await World.start() })
+before(async () => {
+  world = await World.start()
+})
 after(() => world.stop())
 
 test('a dollar admits one hundred one-cent turns, and the next is told that the twin sleeps', async () => {
@@ -29,7 +31,7 @@ test('a dollar admits one hundred one-cent turns, and the next is told that the 
   assert.equal(refused.headers.get('content-type'), 'application/problem+json')
   assert.equal(refused.body.title, 'Twin is sleeping')
   assert.equal(refused.body.reason, 'monthly_hard_limit')
-  assert.equal(await world.calls('openai') - calls, 100)
+  assert.equal((await world.calls('openai')) - calls, 100)
   assert.equal((await world.balance(twin)).posted_usd, '1.000000000')
   assert.equal((await world.audit(twin, 'BILLING_EVENT')).length, 100)
 })
@@ -44,7 +46,7 @@ test('eight clients at once get one hundred turns together', async () => {
   await Promise.all(Array.from({ length: 8 }, client))
   assert.equal(statuses.filter(status => status === 200).length, 100)
   assert.equal(statuses.filter(status => status === 402).length, 60)
-  assert.equal(await world.calls('openai') - calls, 100)
+  assert.equal((await world.calls('openai')) - calls, 100)
 })
 
 test('eight sessions at once get one hundred turns together', async () => {
@@ -64,9 +66,12 @@ test('eight sessions at once get one hundred turns together', async () => {
   }
   await Promise.all(Array.from({ length: 8 }, client))
   assert.equal(outcomes.filter(frame => frame.type === 'turn.done').length, 100)
-  assert.ok(outcomes.filter(frame => frame.type === 'turn.refused')
-    .every(frame => frame.problem.reason === 'monthly_hard_limit'))
-  assert.equal(await world.calls('openai') - calls, 100)
+  assert.ok(
+    outcomes
+      .filter(frame => frame.type === 'turn.refused')
+      .every(frame => frame.problem.reason === 'monthly_hard_limit'),
+  )
+  assert.equal((await world.calls('openai')) - calls, 100)
 })
 
 test('a gateway that is killed in the middle and starts again never admits a hundred-and-first', async () => {
@@ -90,7 +95,7 @@ test('a gateway that is killed in the middle and starts again never admits a hun
   for (let i = 0; i < 101; i++) succeeded += (await world.turn(twin)).status === 200
   assert.ok(succeeded <= 100, `${succeeded} succeeded`)
   assert.ok(succeeded >= 80, `${succeeded} succeeded: a crash costs what was under way, no more`)
-  assert.ok(await world.calls('openai') - calls <= 100)
+  assert.ok((await world.calls('openai')) - calls <= 100)
   const balance = await world.balance(twin)
   assert.equal(balance.posted_usd, '1.000000000')
   assert.equal(balance.held_usd, '0.000000000')

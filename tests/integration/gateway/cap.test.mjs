@@ -4,30 +4,32 @@ import { after, before, test } from 'node:test'
 import { World, compareWithBill } from '../harness.mjs'
 
 // A turn is a cent, a minute of voice four and a half: two cents are a turn and 13 s of voice.
-function twoCents (policy) {
+function twoCents(policy) {
   return {
     policy,
     policy_config: {
       limits: { monthly_hard_limit_usd: '0.02' },
       prices: { interaction_usd: '0.01', token_1k_usd: '0' },
-      settings: policy === 'jose_luis_fernandez' ? { soft_cap: 100, text_reserve: '0' } : {}
-    }
+      settings: policy === 'jose_luis_fernandez' ? { soft_cap: 100, text_reserve: '0' } : {},
+    },
   }
 }
 const LONG = '[tokens:300] tell me everything'
 
 let world
-before(async () => { world = await World.start({ simulator: ['--media-speed', '3'] }) })
+before(async () => {
+  world = await World.start({ simulator: ['--media-speed', '3'] })
+})
 after(() => world.stop())
 
 // Voices until the money is gone, and the frames up to then.
-async function speakUntilCut (session) {
+async function speakUntilCut(session) {
   session.turn('long', LONG)
   await session.frame('turn.accepted', 'long')
   await session.frame('output.audio', 'long')
 }
 
-test('two warnings come, voice stops, and the session ends with a bill that is the vendors\'', async () => {
+test("two warnings come, voice stops, and the session ends with a bill that is the vendors'", async () => {
   const twin = await world.twin('cut', twoCents('default'))
   const session = world.session(twin, { mode: 'voice' })
   await session.started()
@@ -55,8 +57,8 @@ test('with a policy that downgrades, voice stops and text goes on in the same se
     policy_config: {
       ...twoCents('jose_luis_fernandez').policy_config,
       limits: { monthly_hard_limit_usd: '0.05' },
-      settings: { soft_cap: 60, text_reserve: '0.02', warn_seconds: 600 }
-    }
+      settings: { soft_cap: 60, text_reserve: '0.02', warn_seconds: 600 },
+    },
   })
   const session = world.session(twin, { mode: 'voice' })
   await session.started()
@@ -81,8 +83,8 @@ test('a session limit ends the session, and the twin still talks to others', asy
   const twin = await world.twin('session-limit', {
     policy_config: {
       limits: { monthly_hard_limit_usd: '1', session_limit_usd: '0.03' },
-      prices: { interaction_usd: '0.01' }
-    }
+      prices: { interaction_usd: '0.01' },
+    },
   })
   const session = world.session(twin, { mode: 'text' })
   await session.started()

@@ -6,11 +6,17 @@ import { after, before, test } from 'node:test'
 import { World, bin, run } from '../harness.mjs'
 
 let world
-before(async () => { world = await World.start() })
+before(async () => {
+  world = await World.start()
+})
 after(() => world.stop())
 
-function gateway (args, options = {}) {
-  const env = { TWIN_URL: world.gateway.url, TWIN_ADMIN_TOKEN: world.environment.TWIN_ADMIN_TOKEN, ...options.env }
+function gateway(args, options = {}) {
+  const env = {
+    TWIN_URL: world.gateway.url,
+    TWIN_ADMIN_TOKEN: world.environment.TWIN_ADMIN_TOKEN,
+    ...options.env,
+  }
   return run(join(bin, 'twin-gateway'), args, { ...options, env })
 }
 
@@ -20,8 +26,18 @@ test('a twin is made, shown, asked and removed from a shell', async () => {
   assert.match((await gateway(['tenant', 'list'])).stdout, /"shell"/)
   const key = JSON.parse((await gateway(['key', 'add', 'shell'])).stdout)
   assert.match(key.key, /^twk_[A-Za-z0-9_-]{43}$/)
-  const curl = await run('curl', ['-sS', '--noproxy', '*', `${world.gateway.url}/v1/twins/shell/turns`,
-    '-H', `Authorization: Bearer ${key.key}`, '-H', 'Content-Type: application/json', '-d', '{"text":"hello"}'])
+  const curl = await run('curl', [
+    '-sS',
+    '--noproxy',
+    '*',
+    `${world.gateway.url}/v1/twins/shell/turns`,
+    '-H',
+    `Authorization: Bearer ${key.key}`,
+    '-H',
+    'Content-Type: application/json',
+    '-d',
+    '{"text":"hello"}',
+  ])
   assert.equal(curl.code, 0, curl.stderr)
   const answer = JSON.parse(curl.stdout)
   assert.equal(answer.mode, 'text')
@@ -35,12 +51,29 @@ test('a twin is made, shown, asked and removed from a shell', async () => {
 })
 
 test('every command has help, and mistakes are told with exit code 2', async () => {
-  for (const args of [[], ['serve'], ['check'], ['migrate'], ['tenant'], ['key'], ['session'], ['policy'], ['evidence']]) {
+  for (const args of [
+    [],
+    ['serve'],
+    ['check'],
+    ['migrate'],
+    ['tenant'],
+    ['key'],
+    ['session'],
+    ['policy'],
+    ['evidence'],
+  ]) {
     const help = await gateway([...args, '--help'])
     assert.equal(help.code, 0, args.join(' '))
     assert.match(help.stdout, /usage:/)
   }
-  for (const args of [[], ['dance'], ['serve', '--nope'], ['tenant'], ['tenant', 'dance'], ['evidence', 'x']]) {
+  for (const args of [
+    [],
+    ['dance'],
+    ['serve', '--nope'],
+    ['tenant'],
+    ['tenant', 'dance'],
+    ['evidence', 'x'],
+  ]) {
     const wrong = await gateway(args)
     assert.equal(wrong.code, 2, args.join(' '))
     assert.equal(wrong.stderr.trim().split('\n').length, 1, wrong.stderr)
@@ -52,7 +85,8 @@ test('a token that is wrong, and a gateway that is not there, are one clear line
   assert.equal(wrong.code, 1)
   const nobody = await gateway(['tenant', 'list'], { env: { TWIN_URL: 'http://127.0.0.1:9' } })
   assert.equal(nobody.code, 1)
-  for (const { stderr } of [wrong, nobody]) assert.equal(stderr.trim().split('\n').length, 1, stderr)
+  for (const { stderr } of [wrong, nobody])
+    assert.equal(stderr.trim().split('\n').length, 1, stderr)
 })
 
 test('check reads the configuration, prints where values come from, and finds mistakes', async () => {
@@ -75,21 +109,31 @@ test('check reads the configuration, prints where values come from, and finds mi
 
 test('a gateway whose port is taken, or whose key can be read by others, does not start', async () => {
   const port = new URL(world.gateway.url).port
-  const env = { TWIN_LISTEN: `127.0.0.1:${port}`, TWIN_STORE: `sqlite:${join(world.directory, 'other.db')}` }
-  const taken = await run(join(bin, 'twin-gateway'), ['serve', '--dev'], { env: { ...world.environment, ...env }, cwd: world.directory })
+  const env = {
+    TWIN_LISTEN: `127.0.0.1:${port}`,
+    TWIN_STORE: `sqlite:${join(world.directory, 'other.db')}`,
+  }
+  const taken = await run(join(bin, 'twin-gateway'), ['serve', '--dev'], {
+    env: { ...world.environment, ...env },
+    cwd: world.directory,
+  })
   assert.equal(taken.code, 1)
   assert.match(taken.stderr, new RegExp(port))
   const open = join(world.directory, 'open.key')
   await writeFile(open, Buffer.alloc(32, 7), { mode: 0o644 })
-  const readable = await run(join(bin, 'twin-gateway'), ['serve'],
-    { env: { ...world.environment, TWIN_LISTEN: '127.0.0.1:0', TWIN_MASTER_KEY_FILE: open }, cwd: world.directory })
+  const readable = await run(join(bin, 'twin-gateway'), ['serve'], {
+    env: { ...world.environment, TWIN_LISTEN: '127.0.0.1:0', TWIN_MASTER_KEY_FILE: open },
+    cwd: world.directory,
+  })
   assert.equal(readable.code, 1)
   assert.match(readable.stderr, /open\.key.*0600/s)
 })
 
 test('a second gateway over the same store does not start', async () => {
-  const second = await run(join(bin, 'twin-gateway'), ['serve', '--dev'],
-    { env: { ...world.environment, TWIN_LISTEN: '127.0.0.1:0' }, cwd: world.directory })
+  const second = await run(join(bin, 'twin-gateway'), ['serve', '--dev'], {
+    env: { ...world.environment, TWIN_LISTEN: '127.0.0.1:0' },
+    cwd: world.directory,
+  })
   assert.equal(second.code, 1)
   assert.match(second.stderr, /store/)
 })
@@ -105,7 +149,8 @@ test('metrics tell of turns, and hold no key', async () => {
 test('evidence shows the four claims', async () => {
   const shown = await gateway(['evidence', '--sim-url', world.simulator.url])
   assert.equal(shown.code, 0, shown.stdout + shown.stderr)
-  for (const claim of ['EV-01', 'EV-02', 'EV-03', 'EV-04']) assert.match(shown.stdout, new RegExp(claim))
+  for (const claim of ['EV-01', 'EV-02', 'EV-03', 'EV-04'])
+    assert.match(shown.stdout, new RegExp(claim))
   const nobody = await gateway(['evidence', '--sim-url', 'http://127.0.0.1:9'])
   assert.equal(nobody.code, 1)
 })

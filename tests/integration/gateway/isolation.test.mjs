@@ -13,7 +13,7 @@ before(async () => {
 after(() => world.stop())
 
 // What the server answers to an upgrade it refuses: { status, body }.
-async function refusedUpgrade (twin, key) {
+async function refusedUpgrade(twin, key) {
   const session = world.session(twin, { key })
   const [request, answer] = await once(session.socket, 'unexpected-response')
   const chunks = []
@@ -53,8 +53,14 @@ test('an avatar that is not there is not found by the operator, and forbidden to
 })
 
 test("a client's key opens no part of the operators' API", async () => {
-  for (const path of ['/api/tenants', '/api/tenants/tenant-a', '/api/tenants/tenant-a/balance',
-    '/api/tenants/tenant-a/audit', '/api/tenants/tenant-a/keys', '/api/decisions/dec_x']) {
+  for (const path of [
+    '/api/tenants',
+    '/api/tenants/tenant-a',
+    '/api/tenants/tenant-a/balance',
+    '/api/tenants/tenant-a/audit',
+    '/api/tenants/tenant-a/keys',
+    '/api/decisions/dec_x',
+  ]) {
     assert.equal((await world.request('GET', path, { key: a.key })).status, 403, path)
     assert.equal((await world.request('GET', path)).status, 401, path)
   }

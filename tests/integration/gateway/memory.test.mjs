@@ -8,10 +8,12 @@ const ROUNDS = 6
 const PER_ROUND = 400
 
 let world
-before(async () => { world = await World.start() })
+before(async () => {
+  world = await World.start()
+})
 after(() => world.stop())
 
-async function residentKb () {
+async function residentKb() {
   const status = await readFile(`/proc/${world.gateway.pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1])
 }
@@ -20,18 +22,22 @@ test('rounds of turns, refusals and sessions do not add up', async () => {
   const twin = await world.twin('flat', {
     policy_config: {
       limits: { monthly_hard_limit_usd: '1000' },
-      rate: { per_second: 500, burst: 200, queue: 100, max_wait_ms: 500 }
-    }
+      rate: { per_second: 500, burst: 200, queue: 100, max_wait_ms: 500 },
+    },
   })
   const resident = []
   for (let round = 0; round < ROUNDS; round++) {
-    await Promise.all(Array.from({ length: PER_ROUND }, () => world.turn(twin, { text: '[tokens:1] hi' })))
-    await Promise.all(Array.from({ length: 50 }, async () => {
-      const session = world.session(twin, { mode: 'text' })
-      await session.started()
-      session.turn(1, '[tokens:3] hi')
-      await session.end()
-    }))
+    await Promise.all(
+      Array.from({ length: PER_ROUND }, () => world.turn(twin, { text: '[tokens:1] hi' })),
+    )
+    await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const session = world.session(twin, { mode: 'text' })
+        await session.started()
+        session.turn(1, '[tokens:3] hi')
+        await session.end()
+      }),
+    )
     resident.push(await residentKb())
   }
   const growth = resident.at(-1) - resident[1]

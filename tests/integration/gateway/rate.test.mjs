@@ -3,16 +3,20 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { World, sleep } from '../harness.mjs'
 
-function limits (rate) {
+function limits(rate) {
   return { policy_config: { limits: { monthly_hard_limit_usd: '100' }, rate } }
 }
 
 let world
-before(async () => { world = await World.start() })
+before(async () => {
+  world = await World.start()
+})
 after(() => world.stop())
 
-function burst (twin, count) {
-  return Promise.all(Array.from({ length: count }, () => world.turn(twin, { text: '[tokens:1] go' })))
+function burst(twin, count) {
+  return Promise.all(
+    Array.from({ length: count }, () => world.turn(twin, { text: '[tokens:1] go' })),
+  )
 }
 
 test('without a queue fifty succeed, fifty are told when to come again, and that is honoured', async () => {
@@ -29,16 +33,23 @@ test('without a queue fifty succeed, fifty are told when to come again, and that
     assert.equal(body.reason, 'burst_rate')
     assert.equal(body.retryable, true)
   }
-  const again = await Promise.all(refused.map(async ({ headers }) => {
-    await sleep(Number(headers.get('retry-after')) * 1000)
-    return world.turn(twin, { text: '[tokens:1] again' })
-  }))
-  assert.deepEqual(again.map(answer => answer.status), refused.map(() => 200))
+  const again = await Promise.all(
+    refused.map(async ({ headers }) => {
+      await sleep(Number(headers.get('retry-after')) * 1000)
+      return world.turn(twin, { text: '[tokens:1] again' })
+    }),
+  )
+  assert.deepEqual(
+    again.map(answer => answer.status),
+    refused.map(() => 200),
+  )
 })
 
 test('with a queue all hundred succeed, and fifty of them are delayed', async () => {
-  const twin = await world.twin('patient',
-    limits({ per_second: 50, burst: 50, queue: 100, max_wait_ms: 5000 }))
+  const twin = await world.twin(
+    'patient',
+    limits({ per_second: 50, burst: 50, queue: 100, max_wait_ms: 5000 }),
+  )
   const answers = await burst(twin, 100)
   assert.deepEqual(new Set(answers.map(answer => answer.status)), new Set([200]))
   const delayed = answers.filter(({ body }) => body.decision.waited_ms > 0)
@@ -47,19 +58,26 @@ test('with a queue all hundred succeed, and fifty of them are delayed', async ()
 })
 
 test('the queue is bounded in length and in time', async () => {
-  const short = await world.twin('short',
-    limits({ per_second: 1, burst: 1, queue: 2, max_wait_ms: 10000 }))
+  const short = await world.twin(
+    'short',
+    limits({ per_second: 1, burst: 1, queue: 2, max_wait_ms: 10000 }),
+  )
   const first = await burst(short, 5)
   assert.equal(first.filter(answer => answer.body.reason === 'queue_full').length, 2)
   assert.equal(first.filter(answer => answer.status === 200).length, 3)
-  const hasty = await world.twin('hasty',
-    limits({ per_second: 1, burst: 1, queue: 10, max_wait_ms: 1500 }))
+  const hasty = await world.twin(
+    'hasty',
+    limits({ per_second: 1, burst: 1, queue: 10, max_wait_ms: 1500 }),
+  )
   const second = await burst(hasty, 4)
   assert.ok(second.filter(answer => answer.body.reason === 'queue_wait').length >= 1)
 })
 
 test('a session is told its place in the queue', async () => {
-  const twin = await world.twin('told', limits({ per_second: 10, burst: 1, queue: 9, max_wait_ms: 5000 }))
+  const twin = await world.twin(
+    'told',
+    limits({ per_second: 10, burst: 1, queue: 9, max_wait_ms: 5000 }),
+  )
   const session = world.session(twin, { mode: 'text' })
   await session.started()
   for (let i = 0; i < 4; i++) session.turn(i, '[tokens:1] hello')
@@ -69,7 +87,8 @@ test('a session is told its place in the queue', async () => {
     assert.ok(queued.eta_ms > 0 && queued.eta_ms <= 100 * i + 100)
   }
   const waited = []
-  for (let i = 0; i < 4; i++) waited.push((await session.frame('turn.accepted', i)).decision.waited_ms)
+  for (let i = 0; i < 4; i++)
+    waited.push((await session.frame('turn.accepted', i)).decision.waited_ms)
   assert.equal(waited[0], 0)
   assert.ok(waited[3] > waited[1])
   for (let i = 0; i < 4; i++) await session.frame('turn.done', i)
@@ -77,7 +96,10 @@ test('a session is told its place in the queue', async () => {
 })
 
 test('after a storm the gateway is well', async () => {
-  const twin = await world.twin('storm', limits({ per_second: 50, burst: 50, queue: 20, max_wait_ms: 200 }))
+  const twin = await world.twin(
+    'storm',
+    limits({ per_second: 50, burst: 50, queue: 20, max_wait_ms: 200 }),
+  )
   for (let round = 0; round < 5; round++) {
     for (const { status } of await burst(twin, 200)) assert.ok(status === 200 || status === 429)
   }

@@ -8,7 +8,9 @@ import { World, compareWithBill, until } from '../harness.mjs'
 const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '100' } } }
 
 let world
-before(async () => { world = await World.start({ simulator: ['--media-speed', '10'] }) })
+before(async () => {
+  world = await World.start({ simulator: ['--media-speed', '10'] })
+})
 after(() => world.stop())
 
 for (const format of ['json', 'msgpack']) {
@@ -26,7 +28,14 @@ for (const format of ['json', 'msgpack']) {
     assert.equal(done.provider_id, 'openai')
     assert.equal(done.cost_usd, '0.010000000')
     const text = session.frames.filter(frame => frame.type === 'output.text')
-    assert.equal(text.map(frame => frame.delta).join('').trim().split(/\s+/).length, 20)
+    assert.equal(
+      text
+        .map(frame => frame.delta)
+        .join('')
+        .trim()
+        .split(/\s+/).length,
+      20,
+    )
     const ended = await session.end()
     assert.equal(ended.reason, 'USER_EXIT')
     assert.equal(ended.bill.turns, 1)
@@ -47,11 +56,12 @@ for (const format of ['json', 'msgpack']) {
     assert.ok(kinds.lastIndexOf('output.text') < kinds.indexOf('output.audio'))
     const audio = session.frames.find(frame => frame.type === 'output.audio')
     assert.match(audio.format, /^pcm_s16le;rate=\d+;channels=1$/)
-    const bytes = frame => format === 'json' ? Buffer.from(frame.data, 'base64') : frame.data
-    const size = session.frames.filter(frame => frame.type === 'output.audio')
+    const bytes = frame => (format === 'json' ? Buffer.from(frame.data, 'base64') : frame.data)
+    const size = session.frames
+      .filter(frame => frame.type === 'output.audio')
       .reduce((sum, frame) => sum + bytes(frame).length, 0)
     const rate = Number(/rate=(\d+)/.exec(audio.format)[1])
-    assert.ok(Math.abs(size / (rate * 2) * 1000 - done.usage.media_ms) < 2)
+    assert.ok(Math.abs((size / (rate * 2)) * 1000 - done.usage.media_ms) < 2)
     await session.end()
     await compareWithBill(assert, world, twin, '0.01')
   })
@@ -66,7 +76,10 @@ test('frames are numbered without a gap', async () => {
   session.turn(1, '[tokens:30] hello')
   await session.frame('turn.done', 1)
   await session.end()
-  assert.deepEqual(seqs, seqs.map((_, i) => i + 1))
+  assert.deepEqual(
+    seqs,
+    seqs.map((_, i) => i + 1),
+  )
 })
 
 test('the conversation so far goes to the vendor', async () => {
@@ -121,15 +134,20 @@ test('a client that vanishes is billed for what was generated, and no more', asy
   session.turn(1, '[tokens:400] a long story')
   await session.frame('output.audio', 1)
   session.socket.terminate()
-  await until(async () => (await world.audit(twin, 'BILLING_EVENT')).length === 2, 'both legs to be settled')
+  await until(
+    async () => (await world.audit(twin, 'BILLING_EVENT')).length === 2,
+    'both legs to be settled',
+  )
   await compareWithBill(assert, world, twin, '0.01')
   assert.equal((await world.balance(twin)).held_usd, '0.000000000')
 })
 
 test('without a subprotocol the session speaks JSON', async () => {
   const twin = await world.twin('plain', RICH)
-  const socket = new WebSocket(`${world.gateway.url.replace('http', 'ws')}/v1/twins/plain/session`,
-    { headers: { Authorization: `Bearer ${twin.key}` } })
+  const socket = new WebSocket(
+    `${world.gateway.url.replace('http', 'ws')}/v1/twins/plain/session`,
+    { headers: { Authorization: `Bearer ${twin.key}` } },
+  )
   const [data, isBinary] = await once(socket, 'message')
   assert.equal(isBinary, false)
   assert.equal(JSON.parse(data).type, 'session.started')
@@ -150,14 +168,14 @@ test('two hundred conversations at once keep apart', async () => {
   const twin = await world.twin('crowd', {
     policy_config: {
       limits: { monthly_hard_limit_usd: '100' },
-      rate: { per_second: 1000, burst: 1000 }
-    }
+      rate: { per_second: 1000, burst: 1000 },
+    },
   })
   const talk = async (_, i) => {
     const session = world.session(twin, { mode: 'text', format: i % 2 ? 'json' : 'msgpack' })
     const { session_id: id } = await session.started()
     for (let turn = 0; turn < 3; turn++) {
-      session.turn(turn, `[tokens:${1 + i % 9}] hello`)
+      session.turn(turn, `[tokens:${1 + (i % 9)}] hello`)
       const done = await session.frame('turn.done', turn)
       assert.equal(done.session_id, id)
     }

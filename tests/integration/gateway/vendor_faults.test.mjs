@@ -7,7 +7,9 @@ import { World, compareWithBill, until } from '../harness.mjs'
 const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '100' } } }
 
 let world
-before(async () => { world = await World.start({ simulator: ['--media-speed', '10'] }) })
+before(async () => {
+  world = await World.start({ simulator: ['--media-speed', '10'] })
+})
 after(() => world.stop())
 
 // Each: the fault, and what a turn is answered with.
@@ -16,7 +18,7 @@ const clean = [
   ['out_of_money', 503, 'vendor_unavailable'],
   ['rate_limit', 503, 'vendor_unavailable'],
   ['server_error', 503, 'vendor_unavailable'],
-  ['garbage', 502, 'vendor_malformed']
+  ['garbage', 502, 'vendor_malformed'],
 ]
 
 for (const [kind, status, reason] of clean) {
@@ -39,8 +41,8 @@ test('a chat stream that is cut keeps its session, and is settled', async () => 
   const twin = await world.twin('chat-cut', {
     policy_config: {
       limits: { monthly_hard_limit_usd: '100' },
-      prices: { interaction_usd: '0', token_1k_usd: '0.01' }
-    }
+      prices: { interaction_usd: '0', token_1k_usd: '0.01' },
+    },
   })
   const session = world.session(twin, { mode: 'text' })
   await session.started()
@@ -55,7 +57,10 @@ test('a chat stream that is cut keeps its session, and is settled', async () => 
   assert.equal(trail.length, 2)
   const { legs } = await world.vendor('/_bill')
   const cut = trail.find(entry => entry.outcome !== 'completed')
-  assert.ok(Number(cut.cost_amount) >= Number(legs[cut.id]?.usd ?? 0), 'never below what the vendor charges')
+  assert.ok(
+    Number(cut.cost_amount) >= Number(legs[cut.id]?.usd ?? 0),
+    'never below what the vendor charges',
+  )
   assert.equal((await world.balance(twin)).held_usd, '0.000000000')
 })
 
@@ -94,8 +99,13 @@ test('a vendor that hangs is given up, and others are served meanwhile', async (
   await session.frame('turn.accepted', 1)
   assert.equal((await world.turn(twin)).status, 200)
   session.send({ type: 'interrupt' })
-  const end = await until(() => session.frames.find(frame =>
-    frame.id === 1 && ['turn.done', 'turn.refused'].includes(frame.type)), 'the turn to end')
+  const end = await until(
+    () =>
+      session.frames.find(
+        frame => frame.id === 1 && ['turn.done', 'turn.refused'].includes(frame.type),
+      ),
+    'the turn to end',
+  )
   assert.ok(end)
   session.turn(2, '[tokens:2] hello')
   await session.frame('turn.done', 2)
@@ -111,7 +121,10 @@ test('a stream that stops in its middle is given up when its client goes', async
   session.turn(1, '[tokens:40] hello')
   await session.frame('output.audio', 1)
   session.socket.terminate()
-  await until(async () => (await world.audit(twin, 'BILLING_EVENT')).length === 2, 'both legs to be settled')
+  await until(
+    async () => (await world.audit(twin, 'BILLING_EVENT')).length === 2,
+    'both legs to be settled',
+  )
   const { legs } = await world.vendor('/_bill')
   for (const entry of await world.audit(twin, 'BILLING_EVENT')) {
     const own = entry.provider_id === 'openai' ? 0.01 : 0

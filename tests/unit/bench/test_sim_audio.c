@@ -93,8 +93,6 @@ Test(sim_audio, a_wav_header_tells_the_format_and_the_sizes)
     cr_assert_eq(memcmp(header, wanted, sizeof(header)), 0);
 }
 
-/* -- requests for speech ------------------------------------------------------------------- */
-
 #define FORMAT                                                                                     \
     "\"output_format\":{\"container\":\"raw\",\"encoding\":\"pcm_s16le\",\"sample_rate\":24000}"
 #define REQUEST(more)                                                                              \

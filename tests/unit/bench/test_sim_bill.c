@@ -24,8 +24,6 @@ teardown(void)
 
 TestSuite(sim_bill, .init = setup, .fini = teardown, .timeout = 60);
 
-/* -- dollars ------------------------------------------------------------------------------- */
-
 Test(sim_bill, dollars_are_read_to_nine_places)
 {
     static const struct {
@@ -70,8 +68,6 @@ Test(sim_bill, a_price_is_rounded_up_to_the_next_nano_dollar)
     cr_assert_eq(sim_usd_of(3, 20000, 60000), 1);
     cr_assert_eq(sim_usd_of(4, 20000, 60000), 2);
 }
-
-/* -- legs ---------------------------------------------------------------------------------- */
 
 static void
 assert_bill(const char *wanted)
@@ -162,8 +158,6 @@ Test(sim_bill, above_the_bound_the_legs_are_one_and_the_total_stays_true)
     cr_assert_str_eq(cJSON_GetObjectItem(answer, "total_usd")->valuestring, wanted);
     cJSON_Delete(answer);
 }
-
-/* -- calls --------------------------------------------------------------------------------- */
 
 static const char *const names[] = {"openai", "cartesia"};
 

@@ -32,8 +32,6 @@ find_request(struct fake_leg *leg, uint64_t exchange)
     return NULL;
 }
 
-/* -- what scripts ask for --------------------------------------------------------------- */
-
 static int
 compare_headers(const void *a, const void *b)
 {
@@ -185,8 +183,6 @@ on_finished(void *self, struct adapter_leg *adapter, const struct adapter_result
         leg->on_finished(leg);
 }
 
-/* -- life ------------------------------------------------------------------------------- */
-
 void
 fake_host_open(const char *directory)
 {
@@ -255,8 +251,6 @@ fake_leg_destroy(struct fake_leg *leg)
     free(leg);
 }
 
-/* -- verbs ------------------------------------------------------------------------------ */
-
 void
 fake_initialize(struct fake_leg *leg, const char *provider, const char *config, const char *limits)
 {
@@ -277,8 +271,6 @@ fake_terminate(struct fake_leg *leg, enum adapter_stop_reason reason)
     struct adapter_input input = {.reason = reason};
     port.begin(vm, &leg->port, "", ADAPTER_TERMINATE, &input);
 }
-
-/* -- events ----------------------------------------------------------------------------- */
 
 static void
 resume(struct fake_leg *leg, const struct adapter_event *event)

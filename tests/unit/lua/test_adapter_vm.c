@@ -62,8 +62,6 @@ expect_drive(const char *body, enum adapter_error error, const char *detail)
     close_all();
 }
 
-/* -- verbs ------------------------------------------------------------------------------ */
-
 Test(adapter_vm, a_session_lives_from_verb_to_verb)
 {
     open_with("return { n = limits.n, vendor_ref = 'v1', join = { type = 'mine', list = { 1 } } }",
@@ -184,8 +182,6 @@ Test(adapter_vm, a_forgotten_leg_leaves_no_session_behind)
     close_all();
 }
 
-/* -- scripts that go wrong -------------------------------------------------------------- */
-
 Test(adapter_vm, a_script_that_runs_away_ends_its_verb_and_no_other)
 {
     static const struct {
@@ -301,8 +297,6 @@ Test(adapter_vm, use_that_makes_no_sense_is_a_bug_and_not_counted)
     }
 }
 
-/* -- files ------------------------------------------------------------------------------ */
-
 static void
 expect_no_adapters(const char *text, const char *wanted)
 {
@@ -373,8 +367,6 @@ Test(adapter_vm, a_directory_that_is_not_there_is_a_problem)
     cr_assert_str_eq(problem, "/nowhere/adapters: not a directory of adapters");
 }
 
-/* -- waiting and cuts ------------------------------------------------------------------- */
-
 Test(adapter_vm, a_cut_that_is_caught_is_still_a_cut)
 {
     open_drive("local ok, err = pcall(clock.sleep, 1000) assert(provider.is_cut(err)) "
@@ -440,8 +432,6 @@ Test(adapter_vm, only_what_a_script_waits_for_lets_it_go_on)
     cr_assert_eq(leg->ends, 2);
     close_all();
 }
-
-/* -- exchanges -------------------------------------------------------------------------- */
 
 Test(adapter_vm, events_that_come_while_a_script_waits_for_something_else_are_kept)
 {
@@ -565,8 +555,6 @@ Test(adapter_vm, too_many_exchanges_at_once_are_refused)
     close_all();
 }
 
-/* -- legs ------------------------------------------------------------------------------- */
-
 Test(adapter_vm, legs_do_not_see_each_others_sessions)
 {
     enum { LEGS = 200 };
@@ -598,8 +586,6 @@ Test(adapter_vm, legs_do_not_see_each_others_sessions)
     cr_assert_leq(fake_host_vm()->leg_count, 512, "slots are used again");
     close_all();
 }
-
-/* -- modules ---------------------------------------------------------------------------- */
 
 Test(adapter_vm, json_goes_both_ways)
 {
@@ -649,8 +635,6 @@ Test(adapter_vm, times_are_parsed)
                  "assert(clock.now_ms() > 0) return true",
                  ADAPTER_ERROR_NONE, "");
 }
-
-/* -- memory that ends ------------------------------------------------------------------- */
 
 static lua_Alloc allocate;
 static size_t allocations_left; /* before one fails */
@@ -703,8 +687,6 @@ Test(adapter_vm, whichever_allocation_fails_every_verb_has_an_end)
     }
     cr_assert_gt(right, 50);
 }
-
-/* -- secrets ---------------------------------------------------------------------------- */
 
 /* Every block that the VM's allocator hands out from now on, so that all of its memory can be
  * searched. */

@@ -67,8 +67,6 @@ Test(policies, jose_luis_fernandez_keeps_its_cases)
     expect_policy_keeps_its_cases("jose_luis_fernandez", 21);
 }
 
-/* -- the workbench ---------------------------------------------------------------------- */
-
 static char policy_path[256], cases_path[256];
 
 static void

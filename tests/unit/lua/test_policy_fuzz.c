@@ -12,8 +12,6 @@
 
 TestSuite(policy_fuzz, .timeout = 300);
 
-/* -- programs --------------------------------------------------------------------------- */
-
 struct program {
     struct rt_random random;
     char text[8192];
@@ -204,8 +202,6 @@ Test(policy_fuzz, any_program_is_decided_and_the_next_question_answered, .init =
     }
     cr_assert_gt(decided, 5, "some programs must make sense: %u", decided);
 }
-
-/* -- memory that ends ------------------------------------------------------------------- */
 
 static uint64_t
 no_time(void *self)

@@ -22,8 +22,6 @@ ask(const char *policy)
     return policy_box_ask(policy, &question);
 }
 
-/* -- decisions -------------------------------------------------------------------------- */
-
 Test(policy_vm, a_policy_passes_with_its_version)
 {
     policy_box_write("p", passes);
@@ -226,8 +224,6 @@ Test(policy_vm, failures_are_counted_by_cause)
     cr_assert_not_null(strstr(text, "twin_policy_reloads_total{result=\"loaded\"} 2\n"));
     free(text);
 }
-
-/* -- versions and reload ---------------------------------------------------------------- */
 
 Test(policy_vm, a_changed_file_is_in_force_for_all_workers_within_a_second)
 {

@@ -31,8 +31,6 @@ static atomic_uint edge_requests, edge_messages, edge_closed, edge_drained, edge
 static atomic_uint edge_close_code;
 static struct net_conn *edge_kept; /* the connection of GET /keep; one worker only */
 
-/* -- the owner of the server --------------------------------------------------------------- */
-
 static inline void
 edge_answer(struct net_conn *conn, int status, const void *body, size_t body_bytes)
 {
@@ -149,8 +147,6 @@ edge_on_closed(void *context, struct net_conn *conn, uint16_t code)
     atomic_fetch_add(&edge_closed, 1);
 }
 
-/* -- starting and stopping ----------------------------------------------------------------- */
-
 /* Defaults; a test changes them, then calls edge_start(). */
 static inline void
 edge_setup(void)
@@ -206,8 +202,6 @@ edge_await(atomic_uint *count, unsigned wanted)
         usleep(1000);
     }
 }
-
-/* -- the client ---------------------------------------------------------------------------- */
 
 static inline int
 client_connect(void)
@@ -285,8 +279,6 @@ body_of(const char *answer)
     cr_assert_not_null(blank, "no answer: %s", answer);
     return blank + 4;
 }
-
-/* -- the client as a WebSocket ------------------------------------------------------------- */
 
 #define UPGRADE(path)                                                                              \
     "GET " path " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"            \

@@ -93,8 +93,6 @@ reads(const char *bytes, size_t size_bytes)
 #define READS(text) reads(text, sizeof(text) - 1)
 #define HOST "Host: h\r\n"
 
-/* -- what is read -------------------------------------------------------------------------- */
-
 Test(http1, a_request_is_method_path_query_and_lower_case_headers)
 {
     cr_assert_str_eq(
@@ -199,8 +197,6 @@ Test(http1, a_list_header_is_searched_token_by_token_over_all_its_lines)
     cr_assert_not(net_http1_has_token(&request, "connection", "close"));
 }
 
-/* -- limits -------------------------------------------------------------------------------- */
-
 Test(http1, a_head_above_its_limit_is_refused_also_without_any_newline)
 {
     static char text[3000];
@@ -245,8 +241,6 @@ Test(http1, a_body_above_its_limit_is_refused_when_announced_or_when_it_comes)
                            "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"),
                      "refused 413");
 }
-
-/* -- refusals ------------------------------------------------------------------------------ */
 
 static const char *const malformed[] = {
     "not http at all\r\n\r\n",

@@ -8,8 +8,6 @@
 #include "tests/unit/net/certificate.h"
 #include "tests/unit/net/edge.h"
 
-/* -- the owner: an actor that does what it is told and notes what it gets ------------------- */
-
 enum { KIND_ORDER = RT_KIND_USER };
 enum verb { VERB_START, VERB_CONSUME, VERB_STOP, VERB_CANCEL };
 
@@ -107,8 +105,6 @@ static struct rt_behaviour owner_behaviour = {
     .name = "owner",
     .limits = {.messages_max = 1000, .bytes_max = 1 << 24},
     .handle = owner_handle};
-
-/* -- the test's side ----------------------------------------------------------------------- */
 
 static void
 give_order(const struct order *order)
@@ -211,8 +207,6 @@ teardown(void)
 
 TestSuite(http_client, .init = setup, .fini = teardown, .timeout = 60);
 
-/* -- a rogue server: one script for all its connections ------------------------------------- */
-
 static int rogue_listen_fd;
 static atomic_uint rogue_connections, rogue_requests;
 
@@ -293,8 +287,6 @@ say(int fd, const char *text)
 {
     send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
-
-/* -- whole answers ------------------------------------------------------------------------- */
 
 Test(http_client, an_answer_is_head_data_and_end)
 {
@@ -396,8 +388,6 @@ Test(http_client, the_head_says_status_type_and_when_to_try_again)
     cr_assert_str_eq(words(), "1: head 429 text/html 7; 1: complete; 2: head 429  2; 2: complete; "
                               "3: head 503  -1; 3: complete; ");
 }
-
-/* -- windows, stops and cancels ------------------------------------------------------------- */
 
 Test(http_client, reading_stops_at_the_window_and_goes_on_with_credit)
 {
@@ -526,8 +516,6 @@ Test(http_client, transfers_under_way_are_dropped_with_the_client)
     for (unsigned i = 1; i <= 20; i++)
         start(i, request_to(to_port, "GET", "/"));
 }
-
-/* -- ends that are not the vendor's wish ---------------------------------------------------- */
 
 Test(http_client, a_port_where_nobody_listens_is_unreached)
 {
@@ -730,8 +718,6 @@ Test(http_client, an_owner_whose_lane_is_full_gets_the_end_nevertheless)
     const char *said = words_at_end(1);
     cr_assert_not_null(strstr(said, "1: refused; "), "%s", said);
 }
-
-/* -- requests that are refused at once ------------------------------------------------------ */
 
 Test(http_client, urls_headers_and_methods_that_are_none_are_invalid)
 {

@@ -187,8 +187,6 @@ Test(server_limits, without_file_descriptors_new_connections_are_dropped_and_old
     close(old);
 }
 
-/* -- opening ------------------------------------------------------------------------------- */
-
 static enum rt_status
 try_to_open(const char *listen, char problem[200])
 {

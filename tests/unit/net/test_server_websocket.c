@@ -8,8 +8,6 @@ TestSuite(server_websocket, .init = edge_setup, .fini = edge_stop, .timeout = 60
 
 enum { TEXT = 0x81, BINARY = 0x82, CLOSE = 0x88, PING = 0x89, PONG = 0x8A };
 
-/* -- the handshake ------------------------------------------------------------------------- */
-
 Test(server_websocket, an_upgrade_is_accepted_with_the_key_and_the_subprotocol)
 {
     edge_start(1);
@@ -97,8 +95,6 @@ Test(server_websocket, frames_that_come_with_the_handshake_are_read_after_it)
         close(fd);
     }
 }
-
-/* -- messages ------------------------------------------------------------------------------ */
 
 Test(server_websocket, messages_come_back_in_order)
 {
@@ -189,8 +185,6 @@ Test(server_websocket, a_paused_connection_reads_nothing_until_it_is_resumed)
     cr_assert_str_eq(client_read_frame(fd), "8a:");
     close(fd);
 }
-
-/* -- closing ------------------------------------------------------------------------------- */
 
 Test(server_websocket, a_close_of_the_peer_is_answered_with_its_code)
 {
@@ -295,8 +289,6 @@ Test(server_websocket, a_breach_is_answered_with_its_code_and_the_end)
     assert_breach(TEXT, "more than ten", "\x03\xF1");
     cr_assert_eq(edge_messages, 0);
 }
-
-/* -- pings --------------------------------------------------------------------------------- */
 
 Test(server_websocket, a_silent_peer_is_pinged_twice_and_then_let_go)
 {

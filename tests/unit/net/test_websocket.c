@@ -126,8 +126,6 @@ reads(void)
 
 TestSuite(websocket, .timeout = 60);
 
-/* -- messages ------------------------------------------------------------------------------ */
-
 Test(websocket, a_text_message_is_reported_whole)
 {
     put(FIN | TEXT, "Hello");
@@ -213,8 +211,6 @@ Test(websocket, the_example_frames_of_the_rfc_are_understood)
     wire_bytes = sizeof(masked);
     cr_assert_str_eq(reads(), "text Hello;");
 }
-
-/* -- breaches ------------------------------------------------------------------------------ */
 
 Test(websocket, reserved_bits_and_opcodes_are_a_breach)
 {
@@ -313,8 +309,6 @@ Test(websocket, nothing_is_read_after_a_breach)
     net_ws_reader_destroy(reader);
 }
 
-/* -- text ---------------------------------------------------------------------------------- */
-
 Test(websocket, text_must_be_utf8_also_across_fragments)
 {
     put(TEXT, "\xCE");
@@ -343,8 +337,6 @@ Test(websocket, a_state_of_one_text_does_not_reach_into_the_next)
     put(FIN | TEXT, "\xCE\xBA");
     cr_assert_str_eq(reads(), "bin \xCE;text \xCE\xBA;");
 }
-
-/* -- closing ------------------------------------------------------------------------------- */
 
 Test(websocket, a_close_may_carry_a_code_and_a_reason)
 {
@@ -377,8 +369,6 @@ Test(websocket, only_codes_meant_for_the_wire_are_valid_in_a_close)
         cr_assert_str_eq(reads(), "broken 1002");
     }
 }
-
-/* -- cutting and writing ------------------------------------------------------------------- */
 
 /* A wire of random frames, mostly right. */
 static void

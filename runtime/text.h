@@ -1,0 +1,28 @@
+/*
+ * runtime/text.h - texts in arrays of fixed size.
+ */
+#ifndef RUNTIME_TEXT_H
+#define RUNTIME_TEXT_H
+
+#include <string.h>
+
+#include "runtime/assert.h"
+
+/* Copies `text` into the char array `array`, which the caller knows to be long enough; a text that
+ * is too long ends the process, for what it names would be something else when cut short. */
+#define RT_TEXT_SET(array, text)                                                                   \
+    do {                                                                                           \
+        _Static_assert(!__builtin_types_compatible_p(__typeof__(array), char *),                   \
+                       "RT_TEXT_SET needs the array itself, to know its size");                    \
+        rt_text_copy(array, sizeof(array), text);                                                  \
+    } while (0)
+
+static inline void
+rt_text_copy(char *to, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    RT_ASSERT(length < size);
+    memcpy(to, text, length + 1);
+}
+
+#endif
