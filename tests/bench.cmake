@@ -8,3 +8,10 @@ add_test(NAME integration/vendor_sim
 set_tests_properties(integration/vendor_sim PROPERTIES LABELS integration TIMEOUT 300
   ENVIRONMENT "TWIN_VENDOR_SIM=$<TARGET_FILE:twin-vendor-sim>"
   FAIL_REGULAR_EXPRESSION "LeakSanitizer;ThreadSanitizer")
+
+# Every workload of the micro-benchmark comes to an end and gives its figures.
+if(build_prefix STREQUAL "")
+  add_test(NAME bench/micro COMMAND twin-bench-micro --rounds 2 --percent 2 --json)
+  set_tests_properties(bench/micro PROPERTIES LABELS integration TIMEOUT 60
+    PASS_REGULAR_EXPRESSION "^{\"ping_pong\":{\"ns\":[0-9].*\"idle\":{\"cpu_percent\":[0-9.e-]+,.*}}")
+endif()

@@ -14,7 +14,7 @@ MAY_INCLUDE = {  # folder -> folders it may name in #include "..."
     "actors": {"runtime", "net", "vito"},
     "lua": {"runtime", "net", "vito", "actors"},
     "gateway": {"runtime", "net", "vito", "actors", "lua"},
-    "bench": {"runtime", "net"},
+    "bench": {"runtime", "net", "vito", "actors", "lua"},
 }
 PRIVATE = {"vito/store/sqlite": "gateway"}  # who alone may name it from outside
 PRIVATE_HEADERS = {  # a header that only its own folder may include
