@@ -1,4 +1,4 @@
-foreach(unit account audit_chain id identity money period policy_config rate_limit rate_window
+foreach(unit account audit_chain id identity jwks jwt money period policy_config rate_limit rate_window
     secrets sqlite store time_text zone)
   twin_test(vito ${unit})
 endforeach()
@@ -10,6 +10,13 @@ if(TARGET test_policy_config)
   # Cases for any store, put to the embedded one.
   target_sources(test_sqlite PRIVATE unit/vito/store_suite.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
+endif()
+
+if(TARGET test_jwt)
+  foreach(unit jwks jwt)
+    target_sources(test_${unit} PRIVATE unit/vito/jwt_maker.c)
+    target_link_libraries(test_${unit} PRIVATE PkgConfig::OPENSSL)
+  endforeach()
 endif()
 
 foreach(unit store store_kill)

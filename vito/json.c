@@ -104,3 +104,17 @@ vito_json_parse(const char *text, size_t size_bytes, struct cJSON **json_out,
     *json_out = json;
     return RT_OK;
 }
+
+bool
+vito_json_repeats_a_name(const struct cJSON *json)
+{
+    for (const cJSON *item = json->child; item != NULL; item = item->next) {
+        if (vito_json_repeats_a_name(item))
+            return true;
+        for (const cJSON *other = item->next; cJSON_IsObject(json) && other != NULL;
+             other = other->next)
+            if (strcmp(item->string, other->string) == 0)
+                return true;
+    }
+    return false;
+}

@@ -7,6 +7,7 @@
 #ifndef VITO_JSON_H
 #define VITO_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "runtime/compiler.h"
@@ -26,5 +27,9 @@ enum { VITO_JSON_BYTES_MAX = 64 * 1024, VITO_JSON_DEPTH_MAX = 16 };
  */
 RT_MUST_USE enum rt_status vito_json_parse(const char *text, size_t size_bytes,
                                            struct cJSON **json_out, const char **problem_out);
+
+/* Whether an object in the document has two members of one name: readers differ in which of them
+ * they take. Quadratic in the members of one object; for documents of a few kilobytes. */
+bool vito_json_repeats_a_name(const struct cJSON *json);
 
 #endif
