@@ -52,11 +52,10 @@ is_bell(const struct rt_mailbox *mailbox, const struct rt_link *link)
     return link == &mailbox->bells[0] || link == &mailbox->bells[1];
 }
 
-/* The reader steps off a rung bell: from now on the other one may be rung. */
+/* From now on the bell may be rung again. */
 static void
 bell_answer(struct rt_mailbox *mailbox)
 {
-    mailbox->bell_next ^= 1;
     /* Release hands bell_next to the next ringer. Acquire pairs with the ringer that found
      * the bell rung already: its control message is visible to the drain that follows. */
     bool rung = atomic_exchange_explicit(&mailbox->bell_rung, false, memory_order_acq_rel);
@@ -72,7 +71,7 @@ list_of_chain(struct rt_mailbox *mailbox, struct rt_link *first, struct rt_link 
     for (struct rt_link *link = first, *next;; link = next) {
         next = link == last ? NULL : rt_queue_await_next(link);
         if (is_bell(mailbox, link)) {
-            bell_answer(mailbox);
+            bell_answer(mailbox); /* this very one is free; the reader may stand on the other */
         } else {
             atomic_store_explicit(&tail->next, link, memory_order_relaxed);
             tail = link;
@@ -110,6 +109,44 @@ unload(struct rt_mailbox *mailbox, struct rt_message *list)
         atomic_fetch_sub_explicit(&mailbox->load, load, memory_order_relaxed);
 }
 
+static void
+append_list(struct rt_message **list, struct rt_message *more)
+{
+    if (*list == NULL) {
+        *list = more;
+        return;
+    }
+    struct rt_message *end = *list;
+    for (struct rt_message *next; (next = rt_mailbox_list_next(end)) != NULL;)
+        end = next;
+    atomic_store_explicit(&end->link.next, more == NULL ? NULL : &more->link, memory_order_relaxed);
+}
+
+/*
+ * Pushes a bell through the data lane, unless one is on its way. True: wake the actor.
+ *
+ * A refused bell looks again: while it was on its way the mailbox may have been closed and
+ * opened, and a control message for the next owner may have found it rung already.
+ */
+static bool
+ring_bell(struct rt_mailbox *mailbox, struct rt_message **others)
+{
+    do {
+        /* Pairs with bell_answer(): either we ring after it, or who answers sees our message. */
+        if (atomic_exchange_explicit(&mailbox->bell_rung, true, memory_order_acq_rel))
+            return false;
+        struct rt_link *bell = &mailbox->bells[mailbox->bell_next];
+        struct rt_link *last;
+        enum rt_queue_push push = rt_queue_push(&mailbox->data, bell, &last);
+        if (push != RT_QUEUE_REFUSED)
+            return push == RT_QUEUE_PUSHED_FIRST;
+        struct rt_message *list = list_of_chain(mailbox, bell, last);
+        unload(mailbox, list);
+        append_list(others, list);
+    } while (rt_queue_has_nodes(&mailbox->control));
+    return false;
+}
+
 /* A refused chain begins with our own message, which stays with its sender. */
 static struct rt_mailbox_sent
 refused(struct rt_mailbox *mailbox, struct rt_message *message, struct rt_link *last)
@@ -117,7 +154,11 @@ refused(struct rt_mailbox *mailbox, struct rt_message *message, struct rt_link *
     struct rt_message *list = list_of_chain(mailbox, &message->link, last);
     RT_ASSERT(list == message);
     unload(mailbox, list);
-    return (struct rt_mailbox_sent){.status = RT_CLOSED, .others = rt_mailbox_list_next(list)};
+    struct rt_mailbox_sent sent = {.status = RT_CLOSED, .others = rt_mailbox_list_next(list)};
+    /* A bell may have been in the chain, and somebody may rely on it: see ring_bell(). */
+    if (rt_queue_has_nodes(&mailbox->control))
+        sent.wake = ring_bell(mailbox, &sent.others);
+    return sent;
 }
 
 static struct rt_mailbox_sent
@@ -142,29 +183,6 @@ push_data(struct rt_mailbox *mailbox, struct rt_message *message)
         break;
     }
     return refused(mailbox, message, last);
-}
-
-/* Pushes a bell through the data lane, unless one is on its way. True: wake the actor. */
-static bool
-ring_bell(struct rt_mailbox *mailbox, struct rt_message **others_out)
-{
-    /* Pairs with bell_answer(): either we ring after it, or its drain sees our message. */
-    if (atomic_exchange_explicit(&mailbox->bell_rung, true, memory_order_acq_rel))
-        return false;
-    struct rt_link *bell = &mailbox->bells[mailbox->bell_next];
-    struct rt_link *last;
-    switch (rt_queue_push(&mailbox->data, bell, &last)) {
-    case RT_QUEUE_PUSHED:
-        return false;
-    case RT_QUEUE_PUSHED_FIRST:
-        return true;
-    case RT_QUEUE_REFUSED:
-        /* The actor died after it took our message, or is about to bounce it. */
-        *others_out = list_of_chain(mailbox, bell, last);
-        unload(mailbox, *others_out);
-        break;
-    }
-    return false;
 }
 
 static struct rt_mailbox_sent
@@ -297,6 +315,7 @@ rt_mailbox_begin(struct rt_mailbox *mailbox, struct rt_message **message_out)
         }
         if (!mailbox->bell_answered) {
             mailbox->bell_answered = true;
+            mailbox->bell_next ^= 1; /* we stand on this one until we leave it */
             bell_answer(mailbox);
             continue; /* what that ringer sent is visible now */
         }
@@ -372,12 +391,7 @@ rt_mailbox_close(struct rt_mailbox *mailbox, struct rt_message *current, bool ta
     if (current != NULL && !taken)
         rt_message_destroy(current);
 
-    if (control == NULL)
-        return data;
-    struct rt_message *end = control;
-    for (struct rt_message *m; (m = rt_mailbox_list_next(end)) != NULL;)
-        end = m;
-    atomic_store_explicit(&end->link.next, data == NULL ? NULL : &data->link, memory_order_relaxed);
+    append_list(&control, data);
     return control;
 }
 

@@ -51,7 +51,7 @@ struct rt_mailbox {
 /* What a sender learns. */
 struct rt_mailbox_sent {
     enum rt_status status;     /* RT_OK | RT_FULL | RT_CLOSED */
-    bool wake;                 /* on RT_OK: hand the actor to the scheduler */
+    bool wake;                 /* hand the actor to the scheduler; also on RT_CLOSED */
     struct rt_message *others; /* messages of others that slipped into a closed lane behind
                                   ours, see rt_mailbox_list_next(); the caller bounces them */
 };

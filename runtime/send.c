@@ -57,11 +57,10 @@ rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *me
     struct rt_mailbox_sent sent = rt_mailbox_push(&actor->mailbox, message);
     if (RT_UNLIKELY(sent.others != NULL))
         rt_bounce_list(system, sent.others);
-    if (RT_LIKELY(sent.status == RT_OK)) {
-        if (sent.wake)
-            rt_schedule(actor);
+    if (sent.wake)
+        rt_schedule(actor);
+    if (RT_LIKELY(sent.status == RT_OK))
         return RT_OK;
-    }
     if (sent.status == RT_CLOSED) {
         rt_bounce(system, message);
         rt_message_destroy(message);
