@@ -16,7 +16,10 @@ MAY_INCLUDE = {  # folder -> folders it may name in #include "..."
     "gateway": {"runtime", "net", "vito", "actors", "lua"},
     "bench": {"runtime", "net", "vito", "actors", "lua"},
 }
-PRIVATE = {"vito/store/sqlite": "gateway"}  # who alone may name it from outside
+PRIVATE = {  # who alone may name it from outside
+    "vito/store/sqlite": "gateway",
+    "vito/store/postgres": "gateway",
+}
 PRIVATE_HEADERS = {  # a header that only its own folder may include
     "runtime/internal.h": "runtime",
     "runtime/scheduler.h": "runtime",

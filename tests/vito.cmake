@@ -1,5 +1,5 @@
 foreach(unit account audit_chain id identity jwks jwt money period policy_config rate_limit rate_window
-    secrets sqlite store time_text zone)
+    postgres secrets sqlite store time_text zone)
   twin_test(vito ${unit})
 endforeach()
 if(TARGET test_policy_config)
@@ -7,9 +7,13 @@ if(TARGET test_policy_config)
   target_compile_definitions(test_policy_config PRIVATE
     TWIN_SCHEMA_DIR="${PROJECT_SOURCE_DIR}/schema")
 
-  # Cases for any store, put to the embedded one.
+  # Cases for any store, put to the embedded one,
   target_sources(test_sqlite PRIVATE unit/vito/store_suite.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
+
+  # The same to the shared one, on a server of the test's own.
+  target_sources(test_postgres PRIVATE unit/vito/store_suite.c support/cluster.c)
+  target_link_libraries(test_postgres PRIVATE vito_postgres PkgConfig::POSTGRES)
 endif()
 
 if(TARGET test_jwt)

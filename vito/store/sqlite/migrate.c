@@ -3,8 +3,8 @@
  */
 #include <stdio.h>
 
+#include "vito/store/migrations.h"
 #include "vito/store/sqlite/internal.h"
-#include "vito/store/sqlite/migrations.h"
 
 /* The one number that a statement yields. */
 static bool
@@ -27,7 +27,7 @@ record_migration(sqlite3 *db, int version, int64_t now_ms)
                               " VALUES (?1, ?2, ?3)";
     bool recorded = sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
                     sqlite3_bind_int(statement, 1, version) == SQLITE_OK &&
-                    sqlite3_bind_text(statement, 2, vito_migrations[version - 1].name, -1,
+                    sqlite3_bind_text(statement, 2, vito_sqlite_migrations[version - 1].name, -1,
                                       SQLITE_STATIC) == SQLITE_OK &&
                     sqlite3_bind_int64(statement, 3, now_ms) == SQLITE_OK &&
                     sqlite3_step(statement) == SQLITE_DONE;
@@ -42,11 +42,12 @@ migrate_to(sqlite3 *db, int version, int64_t now_ms)
     char header[128];
     snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              VITO_APPLICATION_ID, version);
-    bool done = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
-                sqlite3_exec(db, vito_migrations[version - 1].sql, NULL, NULL, NULL) == SQLITE_OK &&
-                record_migration(db, version, now_ms) &&
-                sqlite3_exec(db, header, NULL, NULL, NULL) == SQLITE_OK &&
-                sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+    bool done =
+        sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_exec(db, vito_sqlite_migrations[version - 1].sql, NULL, NULL, NULL) == SQLITE_OK &&
+        record_migration(db, version, now_ms) &&
+        sqlite3_exec(db, header, NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     return done;
 }
 
@@ -71,16 +72,16 @@ vito_store_migrate(sqlite3 *db, bool migrate, int64_t now_ms,
 {
     int64_t version = 0;
     enum rt_status status = read_version(db, problem, &version);
-    if (status != RT_OK || version == vito_migration_count)
+    if (status != RT_OK || version == vito_sqlite_migration_count)
         return status;
     char what[96];
     snprintf(what, sizeof(what), "has schema version %lld, and this program knows %d",
-             (long long)version, vito_migration_count);
-    if (version > vito_migration_count || version < 0)
+             (long long)version, vito_sqlite_migration_count);
+    if (version > vito_sqlite_migration_count || version < 0)
         return vito_store_refuse(problem, RT_INVALID, what, "install the newer program");
     if (!migrate)
         return vito_store_refuse(problem, RT_INVALID, what, "run \"twin-gateway migrate\"");
-    for (int next = (int)version + 1; next <= vito_migration_count; next++)
+    for (int next = (int)version + 1; next <= vito_sqlite_migration_count; next++)
         if (!migrate_to(db, next, now_ms))
             return vito_store_refuse_error(problem, db);
     return RT_OK;

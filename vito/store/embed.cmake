@@ -1,6 +1,7 @@
 # Writes a C file that holds the migrations, so that the program needs no files for them.
 #
-#   cmake -DOUTPUT=file.c -DROOT=folder -DMIGRATIONS=0001_core,0002_more -P embed.cmake
+#   cmake -DOUTPUT=file.c -DROOT=folder -DMIGRATIONS=0001_core,0002_more -DSTORE=sqlite
+#     -P embed.cmake
 string(REPLACE "," ";" MIGRATIONS "${MIGRATIONS}")
 set(bodies "")
 set(rows "")
@@ -12,6 +13,6 @@ foreach(migration ${MIGRATIONS})
 endforeach()
 list(LENGTH MIGRATIONS count)
 file(WRITE ${OUTPUT}
-  "#include \"vito/store/sqlite/migrations.h\"\n\n${bodies}\n"
-  "const struct vito_migration vito_migrations[] = {\n${rows}};\n"
-  "const int vito_migration_count = ${count};\n")
+  "#include \"vito/store/migrations.h\"\n\n${bodies}\n"
+  "const struct vito_migration vito_${STORE}_migrations[] = {\n${rows}};\n"
+  "const int vito_${STORE}_migration_count = ${count};\n")

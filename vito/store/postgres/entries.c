@@ -1,0 +1,289 @@
+/*
+ * What requests do to the books.
+ */
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "runtime/text.h"
+#include "vito/json.h"
+#include "vito/money.h"
+#include "vito/store/postgres/books.h"
+
+#define USE_MAX INT64_C(1000000000000000)    /* what one leg can report at most */
+#define SUM_MAX INT64_C(9000000000000000000) /* sums stay below 2^63, whatever vendors report */
+
+static int64_t
+bounded(int64_t value, int64_t max)
+{
+    if (value < 0)
+        return 0;
+    return value < max ? value : max;
+}
+
+static int64_t
+plus(int64_t sum, int64_t value)
+{
+    return sum > SUM_MAX - value ? SUM_MAX : sum + value;
+}
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What stands beyond the limit now, which is nothing new but for `more_nusd`. */
+static void
+note_excess(struct vito_pg_month *month, int64_t more_nusd)
+{
+    const struct vito_budget *figures = &month->figures;
+    int64_t beyond = figures->posted_nusd - figures->limit_nusd + figures->reserved_nusd;
+    month->excess_nusd = bounded(beyond, plus(month->excess_nusd, more_nusd));
+    month->changed = true;
+}
+
+static struct vito_pg_grant *
+grant_of(struct vito_books *books, const char *tenant_id, int64_t period_start_ms,
+         const struct vito_books_owner *owner)
+{
+    struct vito_pg_grant key = {.period_start_ms = period_start_ms, .epoch = owner->epoch};
+    RT_TEXT_SET(key.tenant_id, tenant_id);
+    RT_TEXT_SET(key.node, owner->node);
+    struct vito_pg_grant *grant = vito_books_grant(books, &key);
+    return grant != NULL ? grant : vito_books_add_grant(books, &key);
+}
+
+static enum rt_status
+carry_out_grant(struct vito_books *books, const struct vito_books_owner *owner,
+                const struct vito_request *request, struct vito_stored *stored)
+{
+    struct vito_pg_month *month =
+        vito_books_month(books, request->tenant_id, request->period_start_ms);
+    if (month == NULL)
+        return RT_NOT_FOUND;
+    int64_t need = request->budget.need_nusd, want = request->budget.want_nusd;
+    const struct vito_budget *figures = &month->figures;
+    int64_t left = figures->limit_nusd - figures->posted_nusd - figures->reserved_nusd;
+    int64_t granted = smaller(want > need ? want : need, left);
+    stored->budget = *figures;
+    if (granted < need || granted <= 0)
+        return RT_OK; /* nothing is moved */
+    struct vito_pg_grant *grant =
+        grant_of(books, request->tenant_id, request->period_start_ms, owner);
+    if (grant == NULL)
+        return RT_NO_MEMORY;
+    grant->left_nusd += granted;
+    grant->granted_nusd += granted;
+    grant->changed = true;
+    month->figures.reserved_nusd += granted;
+    month->changed = true; /* its excess is not: the database refuses a grant beyond the limit */
+    stored->budget = month->figures;
+    stored->budget.granted_nusd = granted;
+    return RT_OK;
+}
+
+static bool
+is_leg_id(const char *id)
+{
+    return strncmp(id, "leg_", 4) == 0;
+}
+
+static enum rt_status
+carry_out_open(struct vito_books *books, const struct vito_books_owner *owner,
+               const struct vito_request *request)
+{
+    const struct vito_leg *row = &request->leg;
+    if (!is_leg_id(row->id) || row->held_nusd < 0 || row->provider_id[0] == '\0')
+        return RT_INVALID;
+    if (vito_books_leg(books, request->tenant_id, row->id) != NULL)
+        return RT_EXISTS;
+    if (vito_books_month(books, request->tenant_id, request->period_start_ms) == NULL)
+        return RT_NOT_FOUND;
+    struct vito_pg_leg leg = {
+        .period_start_ms = request->period_start_ms,
+        .epoch = owner->epoch,
+        .opened_ms = row->at_ms,
+        .row = *row,
+        .added = true,
+    };
+    RT_TEXT_SET(leg.tenant_id, request->tenant_id);
+    RT_TEXT_SET(leg.node, owner->node);
+    return vito_books_add_leg(books, &leg) == NULL ? RT_NO_MEMORY : RT_OK;
+}
+
+static enum rt_status
+carry_out_extend(struct vito_books *books, const struct vito_request *request)
+{
+    struct vito_pg_leg *leg = vito_books_leg(books, request->tenant_id, request->leg.id);
+    if (leg == NULL || leg->settled)
+        return RT_NOT_FOUND;
+    if (request->leg.held_nusd > leg->row.held_nusd)
+        leg->row.held_nusd = request->leg.held_nusd;
+    leg->changed = true;
+    return RT_OK;
+}
+
+/* Appends a record to its tenant's chain. Its texts outlive the batch. */
+static enum rt_status
+append(struct vito_books *books, const struct vito_audit_record *record)
+{
+    struct vito_pg_head *head = vito_books_head(books, record->tenant_id);
+    struct vito_pg_event event = {.record = *record, .added = true};
+    RT_TEXT_SET(event.tenant_id, record->tenant_id);
+    RT_TEXT_SET(event.id, record->id);
+    if (head == NULL) { /* the tenant is none this transaction may see */
+        books->failed = true;
+        return RT_UNAVAILABLE;
+    }
+    event.chain = vito_audit_chain(&head->chain, record);
+    event.seq = head->seq + 1;
+    if (vito_books_add_event(books, &event) == NULL)
+        return RT_NO_MEMORY;
+    head->chain = event.chain;
+    head->seq = event.seq;
+    head->changed = true;
+    return RT_OK;
+}
+
+static enum rt_status
+append_billing(struct vito_books *books, const struct vito_pg_leg *leg)
+{
+    const struct vito_leg *row = &leg->row;
+    return append(books, &(struct vito_audit_record){
+                             .id = row->id,
+                             .tenant_id = leg->tenant_id,
+                             .event = "BILLING_EVENT",
+                             .session_id = row->session_id,
+                             .at_ms = row->at_ms,
+                             .is_leg = true,
+                             .provider_id = row->provider_id,
+                             .decision_id = row->decision_id,
+                             .policy_version = row->policy_version,
+                             .mode = vito_mode_name(row->mode),
+                             .outcome = row->outcome,
+                             .cost_nusd = row->cost_nusd,
+                             .tokens = row->use.tokens,
+                             .media_ms = row->use.media_ms,
+                             .interactions = row->use.interactions,
+                         });
+}
+
+/* Takes the cost out of the grant it was held from; returns what that had. */
+static int64_t
+spend_grant(struct vito_books *books, const struct vito_pg_leg *leg, int64_t cost_nusd)
+{
+    struct vito_pg_grant key = {.period_start_ms = leg->period_start_ms, .epoch = leg->epoch};
+    RT_TEXT_SET(key.tenant_id, leg->tenant_id);
+    RT_TEXT_SET(key.node, leg->node);
+    struct vito_pg_grant *grant = vito_books_grant(books, &key);
+    int64_t paid = grant == NULL ? 0 : smaller(cost_nusd, grant->left_nusd);
+    if (paid > 0) {
+        grant->left_nusd -= paid;
+        grant->changed = true;
+    }
+    return paid;
+}
+
+static void
+post(struct vito_pg_month *month, const struct vito_pg_leg *leg)
+{
+    struct vito_budget *figures = &month->figures;
+    const struct vito_leg *row = &leg->row;
+    figures->reserved_nusd -= row->cost_nusd - leg->overrun_nusd;
+    figures->posted_nusd = plus(figures->posted_nusd, row->cost_nusd);
+    figures->tokens = plus(figures->tokens, row->use.tokens);
+    figures->interactions = plus(figures->interactions, row->use.interactions);
+    figures->media_ms[row->mode] = plus(figures->media_ms[row->mode], row->use.media_ms);
+    note_excess(month, leg->overrun_nusd);
+}
+
+static enum rt_status
+carry_out_settle(struct vito_books *books, const struct vito_request *request,
+                 struct vito_stored *stored)
+{
+    struct vito_pg_leg *leg = vito_books_leg(books, request->tenant_id, request->leg.id);
+    struct vito_pg_month *month =
+        leg == NULL ? NULL : vito_books_month(books, leg->tenant_id, leg->period_start_ms);
+    if (month == NULL)
+        return RT_NOT_FOUND;
+    if (leg->settled) {
+        stored->repeated = true;
+        stored->budget = month->figures;
+        return RT_OK;
+    }
+    const struct vito_leg *from = &request->leg;
+    leg->row.cost_nusd = bounded(from->cost_nusd, VITO_NUSD_MAX);
+    leg->row.use = (struct vito_use){
+        .tokens = bounded(from->use.tokens, USE_MAX),
+        .media_ms = bounded(from->use.media_ms, USE_MAX),
+        .interactions = bounded(from->use.interactions, USE_MAX),
+    };
+    leg->row.at_ms = from->at_ms;
+    RT_TEXT_SET(leg->row.outcome, from->outcome);
+    leg->overrun_nusd = leg->row.cost_nusd - spend_grant(books, leg, leg->row.cost_nusd);
+    leg->settled = leg->changed = true;
+    post(month, leg);
+    stored->budget = month->figures;
+    return append_billing(books, leg);
+}
+
+static bool
+is_json_object(const struct rt_buffer *document)
+{
+    cJSON *json;
+    const char *problem;
+    if (vito_json_parse((const char *)document->bytes, document->size_bytes, &json, &problem) !=
+        RT_OK)
+        return false;
+    bool is_object = cJSON_IsObject(json);
+    cJSON_Delete(json);
+    return is_object;
+}
+
+static enum rt_status
+carry_out_append(struct vito_books *books, const struct vito_request *request)
+{
+    const struct vito_audit_event *event = &request->audit;
+    const struct rt_buffer *document = request->document;
+    if (event->id[0] == '\0' || event->event[0] == '\0' || is_leg_id(event->id) ||
+        strcmp(event->event, "BILLING_EVENT") == 0 ||
+        (document != NULL && !is_json_object(document)))
+        return RT_INVALID;
+    if (vito_books_event(books, request->tenant_id, event->id) != NULL)
+        return RT_EXISTS;
+    return append(books, &(struct vito_audit_record){
+                             .id = event->id,
+                             .tenant_id = request->tenant_id,
+                             .event = event->event,
+                             .session_id = event->session_id,
+                             .at_ms = event->at_ms,
+                             .details = document == NULL ? NULL : (const char *)document->bytes,
+                             .details_bytes = document == NULL ? 0 : document->size_bytes,
+                         });
+}
+
+void
+vito_books_carry_out(struct vito_books *books, const struct vito_books_owner *owner,
+                     const struct vito_request *request, struct vito_stored *stored)
+{
+    *stored = (struct vito_stored){.op = request->op, .status = RT_INVALID};
+    switch (request->op) {
+    case VITO_BUDGET_GRANT:
+        stored->status = carry_out_grant(books, owner, request, stored);
+        break;
+    case VITO_LEG_OPEN:
+        stored->status = carry_out_open(books, owner, request);
+        break;
+    case VITO_LEG_EXTEND:
+        stored->status = carry_out_extend(books, request);
+        break;
+    case VITO_LEG_SETTLE:
+        stored->status = carry_out_settle(books, request, stored);
+        break;
+    case VITO_AUDIT_APPEND:
+        stored->status = carry_out_append(books, request);
+        break;
+    default:
+        break; /* vito_pg_is_grouped() lets no other through */
+    }
+}

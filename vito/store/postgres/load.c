@@ -1,0 +1,222 @@
+/*
+ * What a batch is about: read, locked, and laid out.
+ */
+#include <string.h>
+
+#include "vito/store/postgres/internal.h"
+
+/* The keys that statements look for. */
+enum { LEG_TENANTS, LEG_IDS, MONTH_TENANTS, MONTH_STARTS };
+
+static bool
+is_about_leg(const struct vito_request *request)
+{
+    return request->op == VITO_LEG_OPEN || request->op == VITO_LEG_EXTEND ||
+           request->op == VITO_LEG_SETTLE;
+}
+
+static bool
+is_sound(const struct vito_request *request)
+{
+    return vito_tenant_id_is_valid(request->tenant_id);
+}
+
+static bool
+is_about_trail(const struct vito_request *request)
+{
+    return request->op == VITO_LEG_SETTLE || request->op == VITO_AUDIT_APPEND;
+}
+
+static void
+send_months_and_legs(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
+    struct vito_pg_array *keys = database->keys;
+    vito_pg_array_begin(&keys[LEG_TENANTS], VITO_PG_TEXT);
+    vito_pg_array_begin(&keys[LEG_IDS], VITO_PG_TEXT);
+    vito_pg_array_begin(&keys[MONTH_TENANTS], VITO_PG_TEXT);
+    vito_pg_array_begin(&keys[MONTH_STARTS], VITO_PG_I64);
+    const struct vito_request *before = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct vito_request *request = items[i].request;
+        if (!is_sound(request))
+            continue;
+        if (is_about_leg(request)) {
+            vito_pg_array_add_text(&keys[LEG_TENANTS], request->tenant_id);
+            vito_pg_array_add_text(&keys[LEG_IDS], request->leg.id);
+        }
+        bool is_same = before != NULL && before->period_start_ms == request->period_start_ms &&
+                       strcmp(before->tenant_id, request->tenant_id) == 0;
+        if (request->op == VITO_AUDIT_APPEND || is_same)
+            continue;
+        vito_pg_array_add_text(&keys[MONTH_TENANTS], request->tenant_id);
+        vito_pg_array_add_i64(&keys[MONTH_STARTS], request->period_start_ms);
+        before = request;
+    }
+    struct vito_pg_arguments arguments = {0};
+    for (int i = 0; i < 4; i++)
+        vito_pg_add_array(&arguments, &keys[i]);
+    vito_pg_send(&database->link, VITO_PG_LOAD_BUDGETS, &arguments);
+    vito_pg_add_text(&arguments, database->node);
+    vito_pg_add_i64(&arguments, database->epoch);
+    vito_pg_send(&database->link, VITO_PG_LOAD_GRANTS, &arguments);
+    arguments.count = 2;
+    vito_pg_send(&database->link, VITO_PG_LOAD_LEGS, &arguments);
+}
+
+static void
+send_trail(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
+    struct vito_pg_array *tenants = &database->keys[0], *ids = &database->keys[1],
+                         *owners = &database->keys[2];
+    vito_pg_array_begin(tenants, VITO_PG_TEXT);
+    vito_pg_array_begin(ids, VITO_PG_TEXT);
+    vito_pg_array_begin(owners, VITO_PG_TEXT);
+    const char *before = "";
+    for (size_t i = 0; i < count; i++) {
+        const struct vito_request *request = items[i].request;
+        if (!is_sound(request))
+            continue;
+        if (is_about_trail(request) && strcmp(before, request->tenant_id) != 0) {
+            vito_pg_array_add_text(tenants, request->tenant_id);
+            before = request->tenant_id;
+        }
+        if (request->op != VITO_AUDIT_APPEND)
+            continue;
+        vito_pg_array_add_text(owners, request->tenant_id);
+        vito_pg_array_add_text(ids, request->audit.id);
+    }
+    struct vito_pg_arguments heads = {0}, events = {0};
+    vito_pg_add_array(&heads, tenants);
+    vito_pg_send(&database->link, VITO_PG_MAKE_HEADS, &heads);
+    vito_pg_send(&database->link, VITO_PG_LOAD_HEADS, &heads);
+    vito_pg_add_array(&events, owners);
+    vito_pg_add_array(&events, ids);
+    vito_pg_send(&database->link, VITO_PG_LOAD_EVENTS, &events);
+}
+
+struct vito_budget
+vito_pg_figures(const struct vito_pg_link *link, unsigned result, int row)
+{
+    return (struct vito_budget){
+        .limit_nusd = vito_pg_i64(link, result, row, 0),
+        .posted_nusd = vito_pg_i64(link, result, row, 1),
+        .reserved_nusd = vito_pg_i64(link, result, row, 2),
+        .tokens = vito_pg_i64(link, result, row, 3),
+        .interactions = vito_pg_i64(link, result, row, 4),
+        .media_ms = {[VITO_TEXT] = vito_pg_i64(link, result, row, 5),
+                     [VITO_VOICE] = vito_pg_i64(link, result, row, 6),
+                     [VITO_VIDEO] = vito_pg_i64(link, result, row, 7)},
+    };
+}
+
+static bool
+take_months(struct vito_postgres *database, unsigned result)
+{
+    const struct vito_pg_link *link = &database->link;
+    for (int i = 0; i < vito_pg_rows(link, result); i++) {
+        struct vito_pg_month month = {
+            .figures = vito_pg_figures(link, result, i),
+            .period_start_ms = vito_pg_i64(link, result, i, 9),
+            .excess_nusd = vito_pg_i64(link, result, i, 10),
+        };
+        vito_pg_copy(link, result, i, 8, month.tenant_id, sizeof(month.tenant_id));
+        if (vito_books_add_month(&database->books, &month) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_grants(struct vito_postgres *database, unsigned result)
+{
+    const struct vito_pg_link *link = &database->link;
+    for (int i = 0; i < vito_pg_rows(link, result); i++) {
+        struct vito_pg_grant grant = {
+            .period_start_ms = vito_pg_i64(link, result, i, 1),
+            .epoch = vito_pg_i64(link, result, i, 3),
+            .left_nusd = vito_pg_i64(link, result, i, 4),
+            .granted_nusd = vito_pg_i64(link, result, i, 5),
+        };
+        vito_pg_copy(link, result, i, 0, grant.tenant_id, sizeof(grant.tenant_id));
+        vito_pg_copy(link, result, i, 2, grant.node, sizeof(grant.node));
+        if (vito_books_add_grant(&database->books, &grant) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_legs(struct vito_postgres *database, unsigned result)
+{
+    const struct vito_pg_link *link = &database->link;
+    for (int i = 0; i < vito_pg_rows(link, result); i++) {
+        struct vito_pg_leg leg = {
+            .settled = strcmp(vito_pg_text(link, result, i, 2), "settled") == 0,
+            .period_start_ms = vito_pg_i64(link, result, i, 3),
+            .epoch = vito_pg_i64(link, result, i, 5),
+            .row = {.mode = vito_mode_of(vito_pg_text(link, result, i, 10)),
+                    .held_nusd = vito_pg_i64(link, result, i, 11)},
+        };
+        struct vito_leg *row = &leg.row;
+        vito_pg_copy(link, result, i, 0, leg.tenant_id, sizeof(leg.tenant_id));
+        vito_pg_copy(link, result, i, 1, row->id, sizeof(row->id));
+        vito_pg_copy(link, result, i, 4, leg.node, sizeof(leg.node));
+        vito_pg_copy(link, result, i, 6, row->session_id, sizeof(row->session_id));
+        vito_pg_copy(link, result, i, 7, row->provider_id, sizeof(row->provider_id));
+        vito_pg_copy(link, result, i, 8, row->decision_id, sizeof(row->decision_id));
+        vito_pg_copy(link, result, i, 9, row->policy_version, sizeof(row->policy_version));
+        /* A request that is there twice finds its leg twice. */
+        if (vito_books_leg(&database->books, leg.tenant_id, row->id) == NULL &&
+            vito_books_add_leg(&database->books, &leg) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_heads(struct vito_postgres *database, unsigned result)
+{
+    const struct vito_pg_link *link = &database->link;
+    for (int i = 0; i < vito_pg_rows(link, result); i++) {
+        struct vito_pg_head head = {.seq = vito_pg_i64(link, result, i, 1)};
+        const void *chain = vito_pg_bytes(link, result, i, 2, sizeof(head.chain.bytes));
+        vito_pg_copy(link, result, i, 0, head.tenant_id, sizeof(head.tenant_id));
+        if (chain == NULL)
+            return false;
+        memcpy(head.chain.bytes, chain, sizeof(head.chain.bytes));
+        if (vito_books_add_head(&database->books, &head) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_events(struct vito_postgres *database, unsigned result)
+{
+    const struct vito_pg_link *link = &database->link;
+    for (int i = 0; i < vito_pg_rows(link, result); i++) {
+        struct vito_pg_event event = {0};
+        vito_pg_copy(link, result, i, 0, event.tenant_id, sizeof(event.tenant_id));
+        vito_pg_copy(link, result, i, 1, event.id, sizeof(event.id));
+        if (vito_books_event(&database->books, event.tenant_id, event.id) == NULL &&
+            vito_books_add_event(&database->books, &event) == NULL)
+            return false;
+    }
+    return true;
+}
+
+enum vito_pg_outcome
+vito_pg_load(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
+    vito_books_clear(&database->books);
+    unsigned first = database->link.sent;
+    send_months_and_legs(database, items, count);
+    send_trail(database, items, count);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome != VITO_PG_DONE)
+        return outcome;
+    bool taken = take_months(database, first) && take_grants(database, first + 1) &&
+                 take_legs(database, first + 2) && take_heads(database, first + 4) &&
+                 take_events(database, first + 5);
+    return taken ? VITO_PG_DONE : VITO_PG_LOST;
+}

@@ -1,0 +1,138 @@
+/*
+ * Requests that are carried out one by one: what an operator changes, what is listed, and months.
+ */
+#include "vito/store/postgres/internal.h"
+
+bool
+vito_pg_is_reading(enum vito_op op)
+{
+    return op == VITO_TENANT_GET || op == VITO_TENANT_LIST || op == VITO_KEY_LIST ||
+           op == VITO_MEMORY_GET || op == VITO_AUDIT_LIST;
+}
+
+/* A statement that is to change one row. */
+static enum vito_pg_outcome
+change(struct vito_postgres *database, enum vito_pg_statement statement,
+       const struct vito_pg_arguments *arguments, struct vito_pg_item *item)
+{
+    unsigned result = vito_pg_send(&database->link, statement, arguments);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome == VITO_PG_DONE)
+        item->stored.status = vito_pg_changes(&database->link, result) > 0 ? RT_OK : RT_NOT_FOUND;
+    return outcome;
+}
+
+/* A statement that is to find one document. */
+static enum vito_pg_outcome
+find(struct vito_postgres *database, enum vito_pg_statement statement, struct vito_pg_item *item)
+{
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    unsigned result = vito_pg_send(&database->link, statement, &arguments);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome == VITO_PG_DONE)
+        item->stored.status = vito_pg_rows(&database->link, result) == 0
+                                  ? RT_NOT_FOUND
+                                  : vito_pg_buffer(&database->link, result, 0, 0, &item->document);
+    return outcome;
+}
+
+static void
+add_document(struct vito_pg_arguments *arguments, const struct rt_buffer *document)
+{
+    vito_pg_add_bytes(arguments, document == NULL ? NULL : document->bytes,
+                      document == NULL ? 0 : document->size_bytes);
+}
+
+static enum vito_pg_outcome
+put_tenant(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_request *request = item->request;
+    struct vito_pg_arguments arguments = {0};
+    if (!vito_tenant_id_is_valid(request->tenant_id)) {
+        item->stored.status = RT_INVALID;
+        return vito_pg_exchange(database);
+    }
+    vito_pg_add_text(&arguments, request->tenant_id);
+    add_document(&arguments, request->document);
+    unsigned put = vito_pg_send(&database->link, VITO_PG_TENANT_PUT, &arguments);
+    vito_pg_add_i64(&arguments, request->at_ms);
+    vito_pg_send(&database->link, VITO_PG_POLICY_CONFIG_ADD, &arguments);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome == VITO_PG_DONE)
+        item->stored.created = vito_pg_i64(&database->link, put, 0, 0) != 0;
+    return outcome;
+}
+
+static enum vito_pg_outcome
+remove_tenant(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    return change(database, VITO_PG_TENANT_REMOVE, &arguments, item);
+}
+
+static enum vito_pg_outcome
+put_memory(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    add_document(&arguments, item->request->document);
+    return change(database, VITO_PG_MEMORY_PUT, &arguments, item);
+}
+
+static enum vito_pg_outcome
+add_key(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_key *key = &item->request->key;
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, key->id);
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    vito_pg_add_bytes(&arguments, key->digest.bytes, sizeof(key->digest.bytes));
+    vito_pg_add_i64(&arguments, key->created_ms);
+    return change(database, VITO_PG_KEY_ADD, &arguments, item);
+}
+
+static enum vito_pg_outcome
+remove_key(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, item->request->key.id);
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    return change(database, VITO_PG_KEY_REMOVE, &arguments, item);
+}
+
+enum vito_pg_outcome
+vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    item->stored = (struct vito_stored){.op = item->request->op, .status = RT_OK};
+    switch (item->request->op) {
+    case VITO_TENANT_PUT:
+        return put_tenant(database, item);
+    case VITO_TENANT_GET:
+        return find(database, VITO_PG_TENANT_GET, item);
+    case VITO_TENANT_LIST:
+        return vito_pg_tenant_list(database, item);
+    case VITO_TENANT_REMOVE:
+        return remove_tenant(database, item);
+    case VITO_KEY_ADD:
+        return add_key(database, item);
+    case VITO_KEY_LIST:
+        return vito_pg_key_list(database, item);
+    case VITO_KEY_REMOVE:
+        return remove_key(database, item);
+    case VITO_BUDGET_OPEN:
+        return vito_pg_budget_open(database, item);
+    case VITO_BUDGET_RETURN:
+        return vito_pg_budget_return(database, item);
+    case VITO_AUDIT_LIST:
+        return vito_pg_audit_list(database, item);
+    case VITO_MEMORY_PUT:
+        return put_memory(database, item);
+    case VITO_MEMORY_GET:
+        return find(database, VITO_PG_MEMORY_GET, item);
+    default:
+        item->stored.status = RT_INVALID;
+        return vito_pg_exchange(database);
+    }
+}

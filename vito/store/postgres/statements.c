@@ -1,0 +1,272 @@
+/*
+ * The statements of the store. Those of a batch take arrays, one element a row.
+ */
+#include "vito/store/postgres/statements.h"
+
+#include "runtime/assert.h"
+
+/* What struct vito_budget is read from. */
+#define FIGURES                                                                                    \
+    " limit_nusd, posted_nusd, reserved_nusd, tokens, interactions, text_ms, voice_ms, video_ms"
+
+/* What struct vito_audit_record is read from, and a cursor. */
+#define AUDIT_COLUMNS                                                                              \
+    " id, tenant_id, event, session_id, at_ms, provider_id, decision_id, policy_version, mode,"    \
+    " outcome, (cost_amount * 1000000000)::bigint, tokens, media_ms, interactions, details, seq"
+
+/* A budget of the same month as the one from $2 to $3, counted in another time zone. */
+#define SAME_MONTH                                                                                 \
+    " tenant_id = $1::text AND period_start_ms <> $2::bigint"                                      \
+    " AND period_start_ms <= ($2::bigint + $3::bigint) / 2"                                        \
+    " AND period_end_ms > ($2::bigint + $3::bigint) / 2 "
+
+/* Rows are found by their keys one by one, the rows to look for first. */
+#define LEG_KEYS " unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
+
+static const struct {
+    const char *name, *text;
+} statements[VITO_PG_STATEMENT_COUNT] = {
+    [VITO_PG_SCOPE] = {"scope", "SELECT set_config('vito.tenants', $1::text, true), NULL::text"},
+    [VITO_PG_SCOPE_TO_WRITE] = {"scope_to_write",
+                                "SELECT set_config('vito.tenants', $1::text, true),"
+                                " pg_current_xact_id()::text"},
+    [VITO_PG_TRANSACTION_STATUS] = {"transaction_status", "SELECT pg_xact_status($1::text::xid8)"},
+
+    [VITO_PG_NODE_START] =
+        {"node_start", "INSERT INTO vito.nodes AS n (node, epoch, state, started_at, expires_at)"
+                       " VALUES ($1::text, 1, 'live', clock_timestamp(),"
+                       " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
+                       " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live',"
+                       " started_at = excluded.started_at, expires_at = excluded.expires_at"
+                       " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
+                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+    [VITO_PG_NODE_LEASE] =
+        {"node_lease", "UPDATE vito.nodes"
+                       " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'"
+                       " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
+                       " RETURNING (SELECT count(*) FROM vito.nodes"
+                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+    [VITO_PG_NODE_END] = {"node_end",
+                          "UPDATE vito.nodes SET expires_at = '-infinity'"
+                          " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"},
+    [VITO_PG_NODE_OPEN_LEGS] =
+        {"node_open_legs",
+         "SELECT tenant_id, leg_id, period_start_ms, held_nusd FROM vito.usage"
+         " WHERE state = 'open' AND node = $1::text AND epoch < $2::bigint LIMIT 500"},
+    [VITO_PG_NODE_UNRESERVE] =
+        {"node_unreserve",
+         "UPDATE vito.budgets AS b SET reserved_nusd = reserved_nusd - stale.left_nusd,"
+         " excess_nusd = greatest(0, least(excess_nusd,"
+         " posted_nusd + reserved_nusd - stale.left_nusd - limit_nusd))"
+         " FROM (SELECT tenant_id, period_start_ms, sum(left_nusd)::bigint AS left_nusd"
+         " FROM vito.grants WHERE state = 'open' AND node = $1::text AND epoch < $2::bigint"
+         " GROUP BY 1, 2) AS stale"
+         " WHERE b.tenant_id = stale.tenant_id AND b.period_start_ms = stale.period_start_ms"},
+    [VITO_PG_NODE_CLOSE_GRANTS] =
+        {"node_close_grants",
+         "UPDATE vito.grants"
+         " SET state = 'closed', granted_nusd = granted_nusd - left_nusd, left_nusd = 0"
+         " WHERE state = 'open' AND node = $1::text AND epoch < $2::bigint"},
+
+    /* In the order of their keys, so that no two gateways wait for each other. */
+    [VITO_PG_LOAD_BUDGETS] =
+        {"load_budgets",
+         "SELECT" FIGURES ", tenant_id, period_start_ms, excess_nusd FROM vito.budgets"
+         " WHERE (tenant_id, period_start_ms) IN"
+         " (SELECT tenant_id, start FROM unnest($3::text[], $4::bigint[]) AS k (tenant_id, start)"
+         " UNION SELECT u.tenant_id, u.period_start_ms FROM" LEG_KEYS
+         " JOIN vito.usage AS u USING (tenant_id, leg_id))"
+         " ORDER BY tenant_id, period_start_ms FOR NO KEY UPDATE"},
+    [VITO_PG_LOAD_GRANTS] =
+        {"load_grants",
+         "SELECT g.tenant_id, g.period_start_ms, g.node, g.epoch, g.left_nusd, g.granted_nusd"
+         " FROM (SELECT tenant_id, start, $5::text AS node, $6::bigint AS epoch"
+         " FROM unnest($3::text[], $4::bigint[]) AS k (tenant_id, start)"
+         " UNION SELECT u.tenant_id, u.period_start_ms, u.node, u.epoch FROM" LEG_KEYS
+         " JOIN vito.usage AS u USING (tenant_id, leg_id)) AS k"
+         " JOIN vito.grants AS g ON g.tenant_id = k.tenant_id AND g.period_start_ms = k.start"
+         " AND g.node = k.node AND g.epoch = k.epoch WHERE g.state = 'open'"},
+    [VITO_PG_LOAD_LEGS] = {"load_legs",
+                           "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
+                           " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
+                           " u.held_nusd FROM" LEG_KEYS
+                           " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
+    [VITO_PG_MAKE_HEADS] = {"make_heads",
+                            "INSERT INTO vito.audit_heads (tenant_id, seq, chain)"
+                            " SELECT tenant_id, 0, decode(repeat('00', 32), 'hex')"
+                            " FROM unnest($1::text[]) AS k (tenant_id) WHERE NOT EXISTS"
+                            " (SELECT 1 FROM vito.audit_heads AS h WHERE h.tenant_id = k.tenant_id)"
+                            " ORDER BY tenant_id ON CONFLICT DO NOTHING"},
+    [VITO_PG_LOAD_HEADS] = {"load_heads", "SELECT tenant_id, seq, chain FROM vito.audit_heads"
+                                          " WHERE tenant_id IN (SELECT unnest($1::text[]))"
+                                          " ORDER BY tenant_id FOR NO KEY UPDATE"},
+    [VITO_PG_LOAD_EVENTS] = {"load_events",
+                             "SELECT tenant_id, id FROM unnest($1::text[], $2::text[])"
+                             " AS key (tenant_id, id) JOIN vito.audit_logs USING (tenant_id, id)"},
+
+    [VITO_PG_SAVE_BUDGETS] =
+        {"save_budgets",
+         "UPDATE vito.budgets AS b SET posted_nusd = v.posted_nusd,"
+         " reserved_nusd = v.reserved_nusd, excess_nusd = v.excess_nusd, tokens = v.tokens,"
+         " interactions = v.interactions, text_ms = v.text_ms, voice_ms = v.voice_ms,"
+         " video_ms = v.video_ms"
+         " FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
+         " $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])"
+         " AS v (tenant_id, period_start_ms, posted_nusd, reserved_nusd, excess_nusd, tokens,"
+         " interactions, text_ms, voice_ms, video_ms)"
+         " WHERE b.tenant_id = v.tenant_id AND b.period_start_ms = v.period_start_ms"},
+    [VITO_PG_SAVE_GRANTS] =
+        {"save_grants",
+         "INSERT INTO vito.grants"
+         " (tenant_id, period_start_ms, node, epoch, left_nusd, granted_nusd, state)"
+         " SELECT *, 'open' FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[],"
+         " $5::bigint[], $6::bigint[])"
+         " ON CONFLICT (tenant_id, period_start_ms, node, epoch) DO UPDATE"
+         " SET left_nusd = excluded.left_nusd, granted_nusd = excluded.granted_nusd"},
+    [VITO_PG_ADD_LEGS] =
+        {"add_legs",
+         "INSERT INTO vito.usage (tenant_id, leg_id, period_start_ms, session_id, provider_id,"
+         " decision_id, policy_version, mode, held_nusd, opened_ms, settled_ms, outcome,"
+         " cost_nusd, overrun_nusd, tokens, media_ms, interactions, node, epoch, state)"
+         " SELECT *, $18::text, $19::bigint,"
+         " CASE WHEN settled_ms IS NULL THEN 'open' ELSE 'settled' END"
+         " FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],"
+         " $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],"
+         " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])"
+         " AS v (tenant_id, leg_id, period_start_ms, session_id, provider_id, decision_id,"
+         " policy_version, mode, held_nusd, opened_ms, settled_ms, outcome, cost_nusd,"
+         " overrun_nusd, tokens, media_ms, interactions)"},
+    [VITO_PG_SAVE_LEGS] =
+        {"save_legs",
+         "UPDATE vito.usage AS u SET held_nusd = v.held_nusd, settled_ms = v.settled_ms,"
+         " outcome = v.outcome, cost_nusd = v.cost_nusd, overrun_nusd = v.overrun_nusd,"
+         " tokens = v.tokens, media_ms = v.media_ms, interactions = v.interactions,"
+         " state = CASE WHEN v.settled_ms IS NULL THEN 'open' ELSE 'settled' END"
+         " FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
+         " $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])"
+         " AS v (tenant_id, leg_id, held_nusd, settled_ms, outcome, cost_nusd, overrun_nusd,"
+         " tokens, media_ms, interactions)"
+         " WHERE u.tenant_id = v.tenant_id AND u.leg_id = v.leg_id AND u.state = 'open'"},
+    [VITO_PG_ADD_EVENTS] =
+        {"add_events",
+         "INSERT INTO vito.audit_logs (tenant_id, seq, id, at_ms, event, session_id, provider_id,"
+         " cost_amount, tokens, media_ms, interactions, decision_id, policy_version, mode,"
+         " outcome, details, chain)"
+         " SELECT tenant_id, seq, id, at_ms, event, session_id, provider_id,"
+         " cost_nusd::numeric / 1000000000, tokens, media_ms, interactions, decision_id,"
+         " policy_version, mode, outcome, details, chain"
+         " FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],"
+         " $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
+         " $12::text[], $13::text[], $14::text[], $15::text[], $16::json[], $17::bytea[])"
+         " AS v (tenant_id, seq, id, at_ms, event, session_id, provider_id, cost_nusd, tokens,"
+         " media_ms, interactions, decision_id, policy_version, mode, outcome, details, chain)"},
+    [VITO_PG_SAVE_HEADS] = {"save_heads",
+                            "UPDATE vito.audit_heads AS h SET seq = v.seq, chain = v.chain"
+                            " FROM unnest($1::text[], $2::bigint[], $3::bytea[])"
+                            " AS v (tenant_id, seq, chain) WHERE h.tenant_id = v.tenant_id"},
+
+    [VITO_PG_TENANT_PUT] = {"tenant_put",
+                            "INSERT INTO vito.tenants (tenant_id, document)"
+                            " VALUES ($1::text, $2::json)"
+                            " ON CONFLICT (tenant_id) DO UPDATE SET document = excluded.document"
+                            " RETURNING (xmax = 0)::int::bigint"}, /* whether it was inserted */
+    [VITO_PG_TENANT_GET] = {"tenant_get",
+                            "SELECT document FROM vito.tenants WHERE tenant_id = $1::text"},
+    [VITO_PG_TENANT_LIST] = {"tenant_list",
+                             "SELECT tenant_id, document ->> 'display_name', document ->> 'policy'"
+                             " FROM vito.tenants ORDER BY tenant_id COLLATE \"C\""},
+    [VITO_PG_TENANT_REMOVE] = {"tenant_remove",
+                               "DELETE FROM vito.tenants WHERE tenant_id = $1::text"},
+
+    /* A new version, unless the tenant's document $2 has the same config as the last one. */
+    [VITO_PG_POLICY_CONFIG_ADD] =
+        {"policy_config_add",
+         "INSERT INTO vito.policy_configs (tenant_id, version, document, at_ms)"
+         " SELECT $1::text, coalesce((SELECT max(version) FROM vito.policy_configs"
+         " WHERE tenant_id = $1::text), 0) + 1, config, $3::bigint"
+         " FROM (SELECT coalesce(($2::json -> 'policy_config')::jsonb, '{}') AS config) AS c"
+         " WHERE config IS DISTINCT FROM (SELECT document FROM vito.policy_configs"
+         " WHERE tenant_id = $1::text ORDER BY version DESC LIMIT 1)"},
+
+    [VITO_PG_KEY_ADD] = {"key_add",
+                         "INSERT INTO vito.api_keys (key_id, tenant_id, digest, created_ms)"
+                         " VALUES ($1::text, $2::text, $3::bytea, $4::bigint)"},
+    [VITO_PG_KEY_LIST] = {"key_list",
+                          "SELECT key_id, tenant_id, digest, created_ms FROM vito.api_keys"
+                          " WHERE $1::text IS NULL OR tenant_id = $1::text"
+                          " ORDER BY tenant_id COLLATE \"C\", created_ms, key_id COLLATE \"C\""},
+    [VITO_PG_KEY_REMOVE] = {"key_remove", "DELETE FROM vito.api_keys"
+                                          " WHERE key_id = $1::text AND tenant_id = $2::text"},
+
+    [VITO_PG_MEMORY_PUT] = {"memory_put",
+                            "INSERT INTO vito.policy_memory (tenant_id, document)"
+                            " VALUES ($1::text, $2::bytea)"
+                            " ON CONFLICT (tenant_id) DO UPDATE SET document = excluded.document"},
+    [VITO_PG_MEMORY_GET] = {"memory_get",
+                            "SELECT document FROM vito.policy_memory WHERE tenant_id = $1::text"},
+
+    /* A month that takes the place of another one begins with all that may be spent of that. */
+    [VITO_PG_BUDGET_OPEN] =
+        {"budget_open",
+         "INSERT INTO vito.budgets AS b (tenant_id, period_start_ms, period_end_ms, limit_nusd,"
+         " posted_nusd, carried_nusd, excess_nusd, tokens, interactions, text_ms, voice_ms,"
+         " video_ms)"
+         " SELECT $1::text, $2::bigint, $3::bigint, $4::bigint, spent, spent,"
+         " greatest(spent - $4::bigint, 0), tokens, interactions, text_ms, voice_ms, video_ms"
+         " FROM (SELECT coalesce(max(posted_nusd + reserved_nusd), 0) AS spent,"
+         " coalesce(max(tokens), 0) AS tokens, coalesce(max(interactions), 0) AS interactions,"
+         " coalesce(max(text_ms), 0) AS text_ms, coalesce(max(voice_ms), 0) AS voice_ms,"
+         " coalesce(max(video_ms), 0) AS video_ms FROM vito.budgets WHERE" SAME_MONTH ") AS other"
+         " ON CONFLICT (tenant_id, period_start_ms) DO UPDATE"
+         " SET limit_nusd = excluded.limit_nusd,"
+         " posted_nusd = greatest(b.posted_nusd, excluded.posted_nusd),"
+         " carried_nusd = b.carried_nusd + greatest(excluded.posted_nusd - b.posted_nusd, 0),"
+         " excess_nusd = greatest(greatest(b.posted_nusd, excluded.posted_nusd)"
+         " + b.reserved_nusd - excluded.limit_nusd, 0)"
+         " RETURNING" FIGURES},
+    [VITO_PG_BUDGET_FREEZE_OTHERS] =
+        {"budget_freeze_others",
+         "UPDATE vito.budgets SET limit_nusd = least(limit_nusd, posted_nusd + reserved_nusd)"
+         " WHERE" SAME_MONTH},
+    [VITO_PG_BUDGET_LOCK] = {"budget_lock",
+                             "SELECT" FIGURES " FROM vito.budgets"
+                             " WHERE tenant_id = $1::text AND period_start_ms = $2::bigint"
+                             " FOR NO KEY UPDATE"},
+    [VITO_PG_BUDGET_RETURN] =
+        {"budget_return",
+         "UPDATE vito.budgets SET reserved_nusd = reserved_nusd - $3::bigint,"
+         " excess_nusd = greatest(0, least(excess_nusd,"
+         " posted_nusd + reserved_nusd - $3::bigint - limit_nusd))"
+         " WHERE tenant_id = $1::text AND period_start_ms = $2::bigint RETURNING" FIGURES},
+    [VITO_PG_GRANT_FREE] =
+        {"grant_free",
+         "SELECT left_nusd - (SELECT coalesce(sum(held_nusd), 0)::bigint FROM vito.usage AS leg"
+         " WHERE leg.state = 'open' AND leg.tenant_id = $1::text"
+         " AND leg.period_start_ms = $2::bigint AND leg.node = $3::text AND leg.epoch = $4::bigint)"
+         " FROM vito.grants WHERE tenant_id = $1::text AND period_start_ms = $2::bigint"
+         " AND node = $3::text AND epoch = $4::bigint AND state = 'open'"},
+    [VITO_PG_GRANT_RETURN] = {"grant_return",
+                              "UPDATE vito.grants SET left_nusd = left_nusd - $5::bigint,"
+                              " granted_nusd = granted_nusd - $5::bigint"
+                              " WHERE tenant_id = $1::text AND period_start_ms = $2::bigint"
+                              " AND node = $3::text AND epoch = $4::bigint"},
+
+    [VITO_PG_AUDIT_LIST] = {"audit_list", "SELECT" AUDIT_COLUMNS " FROM vito.audit_logs"
+                                          " WHERE tenant_id = $1::text AND seq > $2::bigint"
+                                          " AND ($4::text IS NULL OR session_id = $4::text)"
+                                          " ORDER BY seq LIMIT $3::bigint"},
+};
+
+const char *
+vito_pg_statement_name(enum vito_pg_statement statement)
+{
+    RT_ASSERT((unsigned)statement < VITO_PG_STATEMENT_COUNT);
+    return statements[statement].name;
+}
+
+const char *
+vito_pg_statement_text(enum vito_pg_statement statement)
+{
+    RT_ASSERT((unsigned)statement < VITO_PG_STATEMENT_COUNT);
+    return statements[statement].text;
+}

@@ -1,0 +1,331 @@
+/*
+ * The store's thread: takes what waits, carries it out in groups, answers; keeps the lease while
+ * there is nothing to do, and the connection.
+ *
+ *   CONNECTED ──lost──► AWAY: everything is answered RT_UNAVAILABLE; tries again at intervals
+ *       ▲    └─lost between commit and answer──► asks for its fate first ──► AWAY or CONNECTED
+ *       └─── attached ──┘
+ *   fenced: a new epoch is begun, and what waited for the old one is answered RT_UNAVAILABLE
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/pool.h"
+#include "vito/store/intake.h"
+#include "vito/store/postgres/internal.h"
+
+enum {
+    RETRY_FIRST_MS = 50,
+    RETRY_MAX_MS = 2000,
+    RECONCILE_MS = 10000, /* how long the fate of a commit is asked for */
+    TRIES_MAX = 3,        /* of a transaction that met another one's locks */
+    BEATS_PER_LEASE = 4,
+};
+
+struct vito_postgres_thread {
+    struct vito_intake intake;
+    struct vito_postgres *database;
+    const struct rt_world *world;
+    pthread_t id;
+    uint64_t beat_ns;  /* when the lease is to be renewed */
+    uint64_t retry_ns; /* away: when to try again */
+    uint32_t retry_ms;
+    struct vito_intake_item *batch[VITO_INTAKE_BATCH_MAX];
+    struct vito_pg_item items[VITO_INTAKE_BATCH_MAX];
+};
+_Static_assert((int)VITO_INTAKE_BATCH_MAX <= (int)VITO_PG_BATCH_MAX, "a batch has room for it");
+
+static uint64_t
+now_ns(const struct vito_postgres_thread *thread)
+{
+    return thread->world->now_ns(thread->world->self);
+}
+
+static bool
+is_connected(const struct vito_postgres_thread *thread)
+{
+    return thread->database->link.connection != NULL;
+}
+
+static void
+plan_beat(struct vito_postgres_thread *thread)
+{
+    thread->beat_ns = now_ns(thread) + thread->database->lease_ms * RT_NS_PER_MS / BEATS_PER_LEASE;
+}
+
+/* A former life of this node was settled by others: begins the next one. */
+static void
+begin_life(struct vito_postgres_thread *thread)
+{
+    struct vito_postgres *database = thread->database;
+    vito_pg_rollback(database);
+    if (vito_pg_recover(database) == VITO_PG_DONE)
+        rt_log(RT_LOG_WARN, "store.began_anew", RT_STR("node", database->node),
+               RT_I64("epoch", database->epoch));
+    else
+        vito_pg_disconnect(&database->link);
+}
+
+static void
+plan_retry(struct vito_postgres_thread *thread)
+{
+    thread->retry_ns = now_ns(thread) + thread->retry_ms * RT_NS_PER_MS;
+    thread->retry_ms =
+        thread->retry_ms * 2 < RETRY_MAX_MS ? thread->retry_ms * 2 : (uint32_t)RETRY_MAX_MS;
+}
+
+/* After a transaction that did not end well. */
+static void
+mend(struct vito_postgres_thread *thread)
+{
+    struct vito_postgres *database = thread->database;
+    if (database->fenced && is_connected(thread))
+        begin_life(thread);
+    if (is_connected(thread)) {
+        vito_pg_rollback(database);
+        return;
+    }
+    database->in_transaction = false;
+    rt_log(RT_LOG_WARN, "store.away", RT_STR("why", database->link.message));
+    thread->retry_ms = RETRY_FIRST_MS;
+    plan_retry(thread);
+}
+
+/* One attempt to come back. */
+static void
+attach(struct vito_postgres_thread *thread)
+{
+    struct vito_postgres *database = thread->database;
+    if (vito_pg_attach(database) != RT_OK) {
+        rt_log(RT_LOG_DEBUG, "store.still_away", RT_STR("why", database->link.message));
+        plan_retry(thread);
+        return;
+    }
+    rt_log(RT_LOG_INFO, "store.back", RT_STR("node", database->node));
+    thread->retry_ms = RETRY_FIRST_MS;
+    if (database->fenced)
+        begin_life(thread);
+    plan_beat(thread);
+}
+
+/* Whether a transaction whose commit nobody confirmed took place. */
+static bool
+is_committed(struct vito_postgres_thread *thread, const char *xid)
+{
+    uint64_t until_ns = now_ns(thread) + RECONCILE_MS * RT_NS_PER_MS;
+    thread->retry_ms = RETRY_FIRST_MS;
+    enum rt_status fate = RT_UNAVAILABLE;
+    while (fate == RT_UNAVAILABLE && now_ns(thread) < until_ns) {
+        if (!is_connected(thread))
+            attach(thread);
+        if (is_connected(thread))
+            fate = vito_pg_fate(thread->database, xid);
+        if (fate == RT_UNAVAILABLE)
+            poll(NULL, 0, (int)thread->retry_ms);
+    }
+    rt_log(RT_LOG_WARN, "store.commit_reconciled", RT_STR("xid", xid),
+           RT_STR("fate", fate == RT_OK          ? "committed"
+                          : fate == RT_NOT_FOUND ? "aborted"
+                                                 : "unknown"));
+    return fate == RT_OK;
+}
+
+/* Carries items out in one transaction. */
+static enum vito_pg_outcome
+run_once(struct vito_postgres_thread *thread, struct vito_pg_item *items, unsigned count,
+         uint64_t *commit_ns_out)
+{
+    struct vito_postgres *database = thread->database;
+    bool grouped = vito_pg_is_grouped(items[0].request->op);
+    enum vito_pg_outcome outcome;
+    database->committing = false;
+    vito_pg_begin(database, items, count, !vito_pg_is_reading(items[0].request->op));
+    uint64_t start_ns = now_ns(thread);
+    if (grouped) {
+        outcome = vito_pg_run(database, items, count, true);
+    } else {
+        outcome = vito_pg_run_single(database, items);
+        if (outcome == VITO_PG_DONE)
+            outcome = vito_pg_commit(database);
+    }
+    *commit_ns_out = now_ns(thread) - start_ns;
+    return outcome;
+}
+
+/* The same, again when another gateway's locks were in the way. */
+static enum vito_pg_outcome
+run(struct vito_postgres_thread *thread, struct vito_pg_item *items, unsigned count,
+    uint64_t *commit_ns_out)
+{
+    struct vito_postgres *database = thread->database;
+    enum vito_pg_outcome outcome = VITO_PG_LOST;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        for (unsigned i = 0; i < count; i++)
+            rt_buffer_release(items[i].document);
+        for (unsigned i = 0; i < count; i++)
+            items[i].document = NULL;
+        outcome = run_once(thread, items, count, commit_ns_out);
+        if (outcome != VITO_PG_REFUSED || !vito_pg_is_transient(&database->link))
+            break;
+        vito_pg_rollback(database);
+    }
+    if (outcome != VITO_PG_LOST)
+        return outcome;
+    bool in_doubt = database->committing && !is_connected(thread) && database->xid[0] != '\0';
+    char xid[VITO_PG_XID_BYTES];
+    memcpy(xid, database->xid, sizeof(xid));
+    mend(thread);
+    return in_doubt && is_committed(thread, xid) ? VITO_PG_DONE : VITO_PG_LOST;
+}
+
+static void
+answer(struct vito_postgres_thread *thread, unsigned first, unsigned count, bool done)
+{
+    for (unsigned i = first; i < first + count; i++) {
+        struct vito_intake_item *item = thread->batch[i];
+        item->stored = thread->items[i].stored;
+        item->document = thread->items[i].document;
+        vito_intake_answer(&thread->intake, item, done);
+    }
+}
+
+static void
+run_group(struct vito_postgres_thread *thread, unsigned first, unsigned count)
+{
+    struct vito_pg_item *items = &thread->items[first];
+    uint64_t commit_ns = 0;
+    enum vito_pg_outcome outcome = VITO_PG_LOST;
+    if (is_connected(thread))
+        outcome = run(thread, items, count, &commit_ns);
+    vito_intake_count(count, commit_ns, outcome == VITO_PG_DONE);
+    if (outcome != VITO_PG_REFUSED) {
+        answer(thread, first, count, outcome == VITO_PG_DONE);
+        return;
+    }
+    enum rt_status status = vito_pg_status(&thread->database->link);
+    rt_log(RT_LOG_WARN, "store.refused", RT_STR("why", thread->database->link.message),
+           RT_U64("requests", count));
+    vito_pg_rollback(thread->database);
+    if (count == 1) {
+        items->stored = (struct vito_stored){.op = items->request->op, .status = status};
+        answer(thread, first, 1, true);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) /* one of them is at fault; the others are not */
+        run_group(thread, first + i, 1);
+}
+
+/* Requests that can share a transaction, in the order they came. */
+static unsigned
+count_group(const struct vito_postgres_thread *thread, unsigned first, unsigned count)
+{
+    unsigned end = first + 1;
+    if (vito_pg_is_grouped(thread->items[first].request->op))
+        while (end < count && vito_pg_is_grouped(thread->items[end].request->op))
+            end++;
+    return end - first;
+}
+
+static void
+drain(struct vito_postgres_thread *thread)
+{
+    unsigned count;
+    while ((count = vito_intake_take(&thread->intake, thread->batch)) > 0) {
+        for (unsigned i = 0; i < count; i++)
+            thread->items[i] = (struct vito_pg_item){
+                .request = &thread->batch[i]->request,
+                .stored = {.op = thread->batch[i]->request.op},
+            };
+        for (unsigned first = 0, size; first < count; first += size) {
+            size = count_group(thread, first, count);
+            run_group(thread, first, size);
+        }
+        plan_beat(thread); /* each of them renewed the lease */
+    }
+}
+
+static void
+beat(struct vito_postgres_thread *thread)
+{
+    struct vito_postgres *database = thread->database;
+    vito_pg_begin(database, NULL, 0, true);
+    if (vito_pg_exchange(database) != VITO_PG_DONE || vito_pg_commit(database) != VITO_PG_DONE)
+        mend(thread);
+    plan_beat(thread);
+}
+
+/* Waits for work, or for the time to do something by itself. */
+static void
+rest(struct vito_postgres_thread *thread)
+{
+    uint64_t due_ns = is_connected(thread) ? thread->beat_ns : thread->retry_ns;
+    uint64_t now = now_ns(thread);
+    struct pollfd wake = {.fd = thread->intake.wake_fd, .events = POLLIN};
+    int wait_ms = due_ns > now ? (int)((due_ns - now) / RT_NS_PER_MS) + 1 : 0;
+    if (poll(&wake, 1, wait_ms) > 0)
+        vito_intake_rest(&thread->intake);
+}
+
+static void *
+thread_main(void *context)
+{
+    struct vito_postgres_thread *thread = context;
+    bool stopping;
+    plan_beat(thread);
+    do {
+        rest(thread);
+        stopping = vito_intake_is_stopping(&thread->intake);
+        drain(thread);
+        if (stopping)
+            break;
+        if (!is_connected(thread) && now_ns(thread) >= thread->retry_ns)
+            attach(thread);
+        else if (is_connected(thread) && now_ns(thread) >= thread->beat_ns)
+            beat(thread);
+    } while (!stopping);
+    rt_pool_thread_end();
+    return NULL;
+}
+
+struct vito_postgres_thread *
+vito_postgres_thread_start(struct vito_postgres *database, struct rt_system *system)
+{
+    struct vito_postgres_thread *thread = calloc(1, sizeof(*thread));
+    if (thread == NULL)
+        return NULL;
+    thread->database = database;
+    thread->world = rt_system_world(system);
+    thread->retry_ms = RETRY_FIRST_MS;
+    if (vito_intake_init(&thread->intake, system) == RT_OK) {
+        if (pthread_create(&thread->id, NULL, thread_main, thread) == 0)
+            return thread;
+        vito_intake_deinit(&thread->intake);
+    }
+    free(thread);
+    return NULL;
+}
+
+static void
+submit(void *self, struct rt_actor *caller, const struct vito_request *request, uint64_t request_id)
+{
+    vito_intake_submit(&((struct vito_postgres_thread *)self)->intake, caller, request, request_id);
+}
+
+struct vito_store
+vito_postgres_thread_store(struct vito_postgres_thread *thread)
+{
+    return (struct vito_store){.self = thread, .submit = submit};
+}
+
+void
+vito_postgres_thread_stop(struct vito_postgres_thread *thread)
+{
+    vito_intake_stop(&thread->intake);
+    pthread_join(thread->id, NULL);
+    vito_intake_deinit(&thread->intake);
+    vito_postgres_close(thread->database);
+    free(thread);
+}
