@@ -173,7 +173,7 @@ static const struct setting {
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= 16, "config.sources has room for all");
 
 /* Read by other commands and by the scripts, which hand their environment on. */
-static const char *const foreign[] = {"URL", "SIM_URL", "SIM_PORT", "TEST_JOBS", "BIN"};
+static const char *const foreign[] = {"URL", "SIM_URL", "SIM_PORT", "TEST_JOBS"};
 
 static const struct setting *
 find_setting(const char *name, size_t size)

@@ -11,6 +11,6 @@ if(NOT TWIN_SANITIZE MATCHES thread)
     add_test(NAME ${build_prefix}integration/gateway/${suite}
       COMMAND ${TWIN_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/integration/run.mjs gateway ${suite})
     set_tests_properties(${build_prefix}integration/gateway/${suite} PROPERTIES
-      LABELS integration TIMEOUT 300 ENVIRONMENT "TWIN_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+      LABELS integration TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   endforeach()
 endif()
