@@ -16,13 +16,13 @@
 #include "actors/world.h"
 #include "gateway/front.h"
 #include "gateway/process.h"
+#include "gateway/store.h"
 #include "gateway/token.h"
 #include "lua/adapter_vm.h"
 #include "lua/policy_vm.h"
 #include "net/http_client.h"
 #include "runtime/log.h"
 #include "runtime/system.h"
-#include "vito/store/sqlite/sqlite.h"
 
 extern char **environ;
 
@@ -50,7 +50,7 @@ struct gateway {
     struct net_http_client *http;
     struct tlua_policies *policies;
     struct tlua_adapters *adapters;
-    struct vito_sqlite_thread *store;
+    struct store *store;
     struct net_server *servers[CONFIG_LISTENS_MAX];
     unsigned server_count;
     sem_t drained;
@@ -123,20 +123,14 @@ static bool
 open_store(struct gateway *gateway)
 {
     const char *path = config_sqlite_path(gateway->config);
-    const struct rt_world *world = rt_world_real();
     char problem[CONFIG_TEXT_BYTES];
-    struct vito_sqlite *database;
-    if (gateway->options->dev)
+    if (gateway->options->dev && path != NULL)
         make_directory_of(path);
-    if (vito_sqlite_open(path, gateway->options->migrate, world->wall_ms(world->self), &database,
-                         problem, sizeof(problem)) != RT_OK)
+    gateway->store = store_open(gateway->config, gateway->options->migrate, gateway->system,
+                                problem, sizeof(problem));
+    if (gateway->store == NULL)
         return fail("%s", problem);
-    gateway->store = vito_sqlite_thread_start(database, gateway->system);
-    if (gateway->store == NULL) {
-        vito_sqlite_close(database);
-        return fail("cannot start the store's thread");
-    }
-    gateway->world.store = vito_sqlite_thread_store(gateway->store);
+    gateway->world.store = store_port(gateway->store);
     return true;
 }
 
@@ -243,8 +237,7 @@ close_all(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->server_count; i++)
         net_server_close(gateway->servers[i]);
     net_http_client_close(gateway->http);
-    if (gateway->store != NULL)
-        vito_sqlite_thread_stop(gateway->store);
+    store_close(gateway->store);
     if (gateway->system != NULL)
         rt_system_destroy(gateway->system);
     net_http_client_destroy(gateway->http);
@@ -258,6 +251,7 @@ close_all(struct gateway *gateway)
 static void
 announce(const struct gateway *gateway)
 {
+    char shown[CONFIG_TEXT_BYTES];
     for (unsigned i = 0; i < gateway->server_count; i++) {
         const char *address = gateway->config->listens[i].address;
         size_t host = (size_t)(strrchr(address, ':') - address);
@@ -268,7 +262,7 @@ announce(const struct gateway *gateway)
     fflush(stdout);
     rt_log(RT_LOG_INFO, "gateway.started", RT_STR("version", TWIN_VERSION),
            RT_U64("workers", gateway->config->workers), RT_U64("files_max", process_files_max()),
-           RT_STR("store", gateway->config->store));
+           RT_STR("store", store_shown(gateway->config->store, shown, sizeof(shown))));
 }
 
 /* Sessions end with their bills, tenants give back what they did not spend; bounded in time. */

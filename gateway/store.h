@@ -1,0 +1,31 @@
+/*
+ * gateway/store.h - the store that the configuration names, of either kind.
+ */
+#ifndef GATEWAY_STORE_H
+#define GATEWAY_STORE_H
+
+#include "gateway/config.h"
+#include "runtime/system.h"
+#include "vito/store.h"
+
+struct store;
+
+/*
+ * Opens the store and brings its schema up to date.
+ *
+ *   migrate      false: a schema that is not current is an error
+ *   system       whose actors will ask it; NULL: nobody will, it is only migrated
+ *   problem_out  on failure: one line, what, where and how to mend it
+ *   returns      NULL on failure
+ */
+struct store *store_open(const struct config *config, bool migrate, struct rt_system *system,
+                         char *problem, size_t problem_bytes);
+struct vito_store store_port(struct store *store);
+
+/* After rt_system_stop(). NULL is ignored. */
+void store_close(struct store *store);
+
+/* The store's name without a password. */
+const char *store_shown(const char *name, char *shown, size_t room);
+
+#endif
