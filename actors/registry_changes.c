@@ -171,12 +171,26 @@ problem_of_change(const struct registry_change *change, const struct vito_stored
     }
 }
 
+/* The vault knows the tenants there are, so that it can tell whose a secret is. */
+static void
+tell_vault(struct rt_actor *self, struct vito_vault *vault, const struct registry_change *change)
+{
+    if (vault == NULL)
+        return;
+    if (change->kind == REGISTRY_TENANT_REMOVE)
+        vito_vault_remove_tenant(vault, change->tenant_id);
+    else if (change->kind == REGISTRY_TENANT_PUT &&
+             !vito_vault_add_tenant(vault, change->tenant_id))
+        rt_fail(self, "no_memory");
+}
+
 /* A change is durable: now it counts here as well. */
 static void
 apply_change(struct rt_actor *self, struct registry *registry, const struct registry_change *change)
 {
     struct registry_entry *entry = registry_find(registry, change->tenant_id);
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
+    tell_vault(self, registry->world->vault, change);
     if (change->kind == REGISTRY_TENANT_PUT && awake) {
         struct rt_message *message = rt_message_create(TENANT_CONFIGURE, 0);
         if (message == NULL)

@@ -43,11 +43,17 @@ add_header(struct outgoing *outgoing, const char *name, const char *value)
 
 static enum rt_status
 add_secret(const struct world *world, struct outgoing *outgoing, const char *tenant_id,
-           const struct adapter_http *request)
+           const char *provider, const struct adapter_http *request)
 {
-    enum rt_status status =
-        world->secrets->get(world->secrets->self, tenant_id, request->secret_name,
-                            world_url_is_loopback(outgoing->url), &outgoing->secret);
+    const struct vito_secret_use use = {
+        .tenant_id = tenant_id,
+        .provider = provider,
+        .name = request->secret_name,
+        .loopback = world_url_is_loopback(outgoing->url),
+    };
+    enum rt_status status = world->secrets->get(world->secrets->self, &use, &outgoing->secret);
+    if (status == RT_DENIED)
+        return RT_INVALID; /* for scripts, denied is what has no money */
     if (status != RT_OK)
         return status;
     snprintf(outgoing->secret_value, sizeof(outgoing->secret_value), "%s%s",
@@ -69,7 +75,7 @@ prepare(const struct world *world, struct outgoing *outgoing, const struct vito_
     for (size_t i = 0; i < request->header_count && status == RT_OK; i++)
         status = add_header(outgoing, request->headers[i].name, request->headers[i].value);
     if (status == RT_OK && request->secret_name != NULL)
-        status = add_secret(world, outgoing, vito_hold_tenant_id(hold), request);
+        status = add_secret(world, outgoing, vito_hold_tenant_id(hold), provider, request);
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include "vito/identity.h"
 #include "vito/secrets.h"
 #include "vito/store.h"
+#include "vito/vault/vault.h"
 
 struct world_vendor_base {
     char provider[ADAPTER_NAME_BYTES];
@@ -25,7 +26,8 @@ enum { WORLD_VENDOR_BASES_MAX = 16 };
 struct world {
     struct rt_system *system;
     struct vito_store store;
-    struct vito_secrets *secrets;
+    struct vito_vault *vault;     /* NULL: there is none, and nothing is known of its tenants */
+    struct vito_secrets *secrets; /* the vault's, where there is one */
     struct vito_keyring *keyring;
     struct vito_digest admin_token; /* digest of the operator's token */
     struct net_http_port http;      /* for actors/vendor_wire.c alone */

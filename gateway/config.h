@@ -16,7 +16,12 @@
 #include "actors/world.h"
 #include "runtime/log.h"
 
-enum { CONFIG_TEXT_BYTES = 512, CONFIG_LISTENS_MAX = 8, CONFIG_PROBLEMS_BYTES = 4096 };
+enum {
+    CONFIG_TEXT_BYTES = 512,
+    CONFIG_PROBLEM_BYTES = 1024, /* one line about one of those texts */
+    CONFIG_LISTENS_MAX = 8,
+    CONFIG_PROBLEMS_BYTES = 4096,
+};
 
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT };
 
@@ -28,8 +33,7 @@ struct config_listen {
 struct config {
     struct config_listen listens[CONFIG_LISTENS_MAX];
     unsigned listen_count;
-    char store[CONFIG_TEXT_BYTES]; /* "sqlite:var/twin.db", "postgresql://…": may have a password */
-    char node[CONFIG_TEXT_BYTES]; /* of a shared store; "": made of host and port */
+    char store[CONFIG_TEXT_BYTES]; /* "sqlite:var/twin.db" */
     char master_key_file[CONFIG_TEXT_BYTES];
     char admin_token[CONFIG_TEXT_BYTES]; /* secret; "" when not given */
     char policy_dir[CONFIG_TEXT_BYTES];
@@ -39,7 +43,7 @@ struct config {
     enum rt_log_format log_format;
     struct world_vendor_base vendor_bases[WORLD_VENDOR_BASES_MAX];
     unsigned vendor_base_count;
-    enum config_source sources[24];       /* by setting, for config_print() */
+    enum config_source sources[16];       /* by setting, for config_print() */
     char problems[CONFIG_PROBLEMS_BYTES]; /* one a line; "" when all is well */
 };
 

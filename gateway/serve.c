@@ -16,13 +16,13 @@
 #include "actors/world.h"
 #include "gateway/front.h"
 #include "gateway/process.h"
-#include "gateway/store.h"
 #include "gateway/token.h"
 #include "lua/adapter_vm.h"
 #include "lua/policy_vm.h"
 #include "net/http_client.h"
 #include "runtime/log.h"
 #include "runtime/system.h"
+#include "vito/store/sqlite/sqlite.h"
 
 extern char **environ;
 
@@ -50,7 +50,8 @@ struct gateway {
     struct net_http_client *http;
     struct tlua_policies *policies;
     struct tlua_adapters *adapters;
-    struct store *store;
+    struct vito_sqlite_thread *store;
+    struct vito_secrets *environment; /* what the vault falls back on */
     struct net_server *servers[CONFIG_LISTENS_MAX];
     unsigned server_count;
     sem_t drained;
@@ -94,19 +95,27 @@ static bool
 open_keys(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
-    char problem[CONFIG_TEXT_BYTES];
-    char token[TOKEN_BYTES];
+    char problem[CONFIG_PROBLEM_BYTES];
     if (gateway->options->dev)
         make_directory_of(config->master_key_file);
     if (vito_keyring_open(config->master_key_file, gateway->options->dev, rt_world_real(),
                           &gateway->world.keyring, problem, sizeof(problem)) != RT_OK)
         return fail("%s", problem);
-    if (!token_find(config, gateway->options->dev, token, problem, sizeof(problem)))
+    gateway->environment = vito_secrets_from_environment(environ, gateway->options->dev);
+    return gateway->environment != NULL || fail("out of memory");
+}
+
+/* Behind the vault, from which the keyring learns what API keys and tokens are hashed with. */
+static bool
+open_token(struct gateway *gateway)
+{
+    char problem[CONFIG_PROBLEM_BYTES];
+    char token[TOKEN_BYTES];
+    if (!token_find(gateway->config, gateway->options->dev, token, problem, sizeof(problem)))
         return fail("%s", problem);
     gateway->world.admin_token = vito_key_digest(gateway->world.keyring, token, strlen(token));
     sodium_memzero(token, sizeof(token));
-    gateway->world.secrets = vito_secrets_from_environment(environ, gateway->options->dev);
-    return gateway->world.secrets != NULL || fail("out of memory");
+    return true;
 }
 
 static bool
@@ -119,18 +128,48 @@ open_system(struct gateway *gateway)
     return gateway->system != NULL || fail("out of memory or file descriptors");
 }
 
+static enum rt_status
+ask_database(void *self, const struct vito_request *request, struct vito_stored *stored_out,
+             struct rt_buffer **document_out)
+{
+    return vito_sqlite_ask(self, request, stored_out, document_out);
+}
+
+/* Before the store has a thread of its own: nothing is served unless the vault opens. */
+static bool
+open_vault(struct gateway *gateway, struct vito_sqlite *database)
+{
+    const struct vito_vault_ledger ledger = {.self = database, .ask = ask_database};
+    char problem[CONFIG_PROBLEM_BYTES];
+    if (vito_vault_open(gateway->world.keyring, rt_world_real(), &ledger, &gateway->world.vault,
+                        problem, sizeof(problem)) != RT_OK)
+        return fail("%s", problem);
+    gateway->world.secrets = vito_vault_secrets(gateway->world.vault, gateway->environment);
+    return true;
+}
+
 static bool
 open_store(struct gateway *gateway)
 {
     const char *path = config_sqlite_path(gateway->config);
+    const struct rt_world *world = rt_world_real();
     char problem[CONFIG_TEXT_BYTES];
-    if (gateway->options->dev && path != NULL)
+    struct vito_sqlite *database;
+    if (gateway->options->dev)
         make_directory_of(path);
-    gateway->store = store_open(gateway->config, gateway->options->migrate, gateway->system,
-                                problem, sizeof(problem));
-    if (gateway->store == NULL)
+    if (vito_sqlite_open(path, gateway->options->migrate, world->wall_ms(world->self), &database,
+                         problem, sizeof(problem)) != RT_OK)
         return fail("%s", problem);
-    gateway->world.store = store_port(gateway->store);
+    if (!open_vault(gateway, database)) {
+        vito_sqlite_close(database);
+        return false;
+    }
+    gateway->store = vito_sqlite_thread_start(database, gateway->system);
+    if (gateway->store == NULL) {
+        vito_sqlite_close(database);
+        return fail("cannot start the store's thread");
+    }
+    gateway->world.store = vito_sqlite_thread_store(gateway->store);
     return true;
 }
 
@@ -224,8 +263,8 @@ static bool
 open_all(struct gateway *gateway)
 {
     return open_log(gateway->config) && open_keys(gateway) && open_system(gateway) &&
-           open_store(gateway) && open_scripts(gateway) && open_vendors(gateway) &&
-           open_actors(gateway) && open_listeners(gateway) &&
+           open_store(gateway) && open_token(gateway) && open_scripts(gateway) &&
+           open_vendors(gateway) && open_actors(gateway) && open_listeners(gateway) &&
            (rt_system_start(gateway->system) == RT_OK || fail("cannot start the workers"));
 }
 
@@ -237,13 +276,15 @@ close_all(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->server_count; i++)
         net_server_close(gateway->servers[i]);
     net_http_client_close(gateway->http);
-    store_close(gateway->store);
+    if (gateway->store != NULL)
+        vito_sqlite_thread_stop(gateway->store);
     if (gateway->system != NULL)
         rt_system_destroy(gateway->system);
     net_http_client_destroy(gateway->http);
     tlua_policies_destroy(gateway->policies);
     tlua_adapters_destroy(gateway->adapters);
-    vito_secrets_destroy(gateway->world.secrets);
+    vito_vault_close(gateway->world.vault);
+    vito_secrets_destroy(gateway->environment);
     vito_keyring_close(gateway->world.keyring);
     rt_log_stop();
 }
@@ -251,7 +292,6 @@ close_all(struct gateway *gateway)
 static void
 announce(const struct gateway *gateway)
 {
-    char shown[CONFIG_TEXT_BYTES];
     for (unsigned i = 0; i < gateway->server_count; i++) {
         const char *address = gateway->config->listens[i].address;
         size_t host = (size_t)(strrchr(address, ':') - address);
@@ -262,7 +302,7 @@ announce(const struct gateway *gateway)
     fflush(stdout);
     rt_log(RT_LOG_INFO, "gateway.started", RT_STR("version", TWIN_VERSION),
            RT_U64("workers", gateway->config->workers), RT_U64("files_max", process_files_max()),
-           RT_STR("store", store_shown(gateway->config->store, shown, sizeof(shown))));
+           RT_STR("store", gateway->config->store));
 }
 
 /* Sessions end with their bills, tenants give back what they did not spend; bounded in time. */

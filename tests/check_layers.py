@@ -24,6 +24,10 @@ PRIVATE_HEADERS = {  # a header that only its own folder may include
     "runtime/internal.h": "runtime",
     "runtime/scheduler.h": "runtime",
     "vito/internal.h": "vito",
+    "vito/keyring.h": "vito",
+    "vito/vault/blob.h": "vito",
+    "vito/vault/head.h": "vito",
+    "vito/vault/vault_state.h": "vito",
 }
 ONLY_IN = {  # a pattern that may stand in these files alone
     r"\bhttp\.start\(": {"actors/vendor_wire.c"},

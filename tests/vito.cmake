@@ -8,13 +8,20 @@ if(TARGET test_policy_config)
     TWIN_SCHEMA_DIR="${PROJECT_SOURCE_DIR}/schema")
 
   # Cases for any store, put to the embedded one,
-  target_sources(test_sqlite PRIVATE unit/vito/store_suite.c)
+  target_sources(test_sqlite PRIVATE unit/vito/store_suite.c unit/vito/store_suite_vault.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
 
   # The same to the shared one, on a server of the test's own.
   target_sources(test_postgres PRIVATE unit/vito/store_suite.c support/cluster.c)
   target_link_libraries(test_postgres PRIVATE vito_postgres PkgConfig::POSTGRES)
 endif()
+
+foreach(unit vault vault_blob)
+  twin_test(vito ${unit})
+  if(TARGET test_${unit})
+    target_link_libraries(test_${unit} PRIVATE vito_sqlite PkgConfig::SQLITE PkgConfig::SODIUM)
+  endif()
+endforeach()
 
 if(TARGET test_jwt)
   foreach(unit jwks jwt)

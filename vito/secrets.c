@@ -31,6 +31,8 @@ struct entry {
 struct environment {
     struct vito_secrets port; /* first: destroyed through it */
     bool dev;
+    bool (*is_tenant)(void *context, const char *tenant_id);
+    void *tenants;
     struct rt_table table;
     struct entry *entries;
     char *text; /* locked memory that variables and values lie in, each with a NUL */
@@ -98,19 +100,71 @@ fill(struct vito_secret *secret_out, const char *value, size_t value_bytes)
     secret_out->size_bytes = value_bytes;
 }
 
+/* What a character of a variable stands for in a tenant's id. */
+static char
+tenant_character(char c)
+{
+    if (c == '_')
+        return '-';
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+static bool
+is_another_tenant(const struct environment *environment, const char *id, const char *tenant_id)
+{
+    return strcmp(id, tenant_id) != 0 && vito_tenant_id_is_valid(id) &&
+           environment->is_tenant(environment->tenants, id);
+}
+
+/* Whether the variable may be meant for another tenant: each '_' in it may be where a tenant's id
+ * ends. */
+static bool
+is_ambiguous(const struct environment *environment, const char *variable, const char *tenant_id)
+{
+    char other[VITO_TENANT_ID_BYTES] = "";
+    const char *at = variable + PREFIX_CHARS;
+    for (size_t chars = 0; chars < sizeof(other) - 1 && at[chars] != '\0'; chars++) {
+        if (at[chars] == '_' && is_another_tenant(environment, other, tenant_id))
+            return true;
+        other[chars] = tenant_character(at[chars]);
+    }
+    return false;
+}
+
 static enum rt_status
-get(void *self, const char *tenant_id, const char *name, bool loopback,
-    struct vito_secret *secret_out)
+check(const struct environment *environment, const char *variable,
+      const struct vito_secret_use *use)
+{
+    char provider[VITO_SECRET_NAME_BYTES];
+    const char *reason = NULL;
+    if (!vito_secret_provider_of(use->name, provider, sizeof(provider)) ||
+        strcmp(provider, use->provider) != 0)
+        reason = "other_provider";
+    else if (environment->is_tenant != NULL && is_ambiguous(environment, variable, use->tenant_id))
+        reason = "ambiguous_variable";
+    if (reason == NULL)
+        return RT_OK;
+    rt_log(RT_LOG_WARN, "secret.refused", RT_STR("tenant", use->tenant_id),
+           RT_STR("secret", use->name), RT_STR("provider", use->provider),
+           RT_STR("variable", variable), RT_STR("reason", reason));
+    return RT_DENIED;
+}
+
+static enum rt_status
+get(void *self, const struct vito_secret_use *use, struct vito_secret *secret_out)
 {
     static const char simulated[] = "sim-key";
     const struct environment *environment = self;
     char variable[VARIABLE_BYTES];
     const struct entry *entry = NULL;
-    if (variable_of(tenant_id, name, variable))
+    if (variable_of(use->tenant_id, use->name, variable))
         entry = find(environment, variable);
+    enum rt_status status = entry == NULL ? RT_OK : check(environment, variable, use);
+    if (status != RT_OK)
+        return status;
     if (entry != NULL)
         fill(secret_out, entry->value, entry->value_bytes);
-    else if (environment->dev && loopback)
+    else if (environment->dev && use->loopback)
         fill(secret_out, simulated, sizeof(simulated) - 1);
     else
         return RT_NOT_FOUND;
@@ -205,6 +259,15 @@ vito_secrets_from_environment(char **environment, bool dev)
         return NULL;
     }
     return &secrets->port;
+}
+
+void
+vito_secrets_set_tenants(struct vito_secrets *secrets,
+                         bool (*is_tenant)(void *context, const char *tenant_id), void *context)
+{
+    struct environment *environment = secrets->self;
+    environment->is_tenant = is_tenant;
+    environment->tenants = context;
 }
 
 void

@@ -19,6 +19,7 @@
 #include "vito/id.h"
 #include "vito/identity.h"
 #include "vito/policy_config.h"
+#include "vito/sealed.h"
 
 enum { VITO_STORED = RT_KIND_USER + 50 }; /* message kind; payload struct vito_stored */
 
@@ -26,7 +27,7 @@ enum vito_op {
     VITO_TENANT_PUT,    /* document: the tenant, as JSON; creates or replaces */
     VITO_TENANT_GET,    /* answer's document: the tenant, as JSON */
     VITO_TENANT_LIST,   /* answer's document: JSON array of {"id","display_name","policy"} */
-    VITO_TENANT_REMOVE, /* with its keys; ledger and audit stay */
+    VITO_TENANT_REMOVE, /* with its keys and secrets, beyond recovery; ledger and audit stay */
     VITO_KEY_ADD,
     VITO_KEY_LIST,      /* of a tenant, or all when tenant_id is "": array of struct vito_key */
     VITO_KEY_REMOVE,    /* RT_NOT_FOUND when there is no such key of that tenant */
@@ -43,6 +44,10 @@ enum vito_op {
     VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
     VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
     VITO_MEMORY_GET,
+    VITO_VAULT_LIST,  /* answer's document: rows (vito/sealed.h): those of tenant_id; when that is
+                         "", some of all tenants behind list.after, root first, none at the end */
+    VITO_VAULT_WRITE, /* document: rows; all are written, with the audit event if it has an id, or
+                         none: RT_EXISTS when a ROOT's or KEY's version is not the next one */
     VITO_OP_COUNT,
 };
 
@@ -99,8 +104,11 @@ struct vito_request {
                                   of what no open leg holds; VITO_UNLIMITED: all */
         } budget;
         struct vito_leg leg;
-        struct vito_audit_event audit;
+        struct vito_audit_event audit; /* AUDIT_APPEND, VAULT_WRITE */
         struct vito_audit_query query;
+        struct {
+            char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST: "" from the start */
+        } list;
     };
     struct rt_buffer *document; /* a reference goes to the store; NULL when the op has none */
 };

@@ -34,6 +34,7 @@ end
 local refusals = {
   denied = { "rejected", "no money is held for this leg any more" },
   not_found = { "rejected", "the secret is missing" },
+  invalid = { "rejected", "the request or its secret cannot be used: see the log" },
 }
 
 local function kind_of_status(status)

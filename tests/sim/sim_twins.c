@@ -56,10 +56,9 @@ struct run {
 };
 
 static enum rt_status
-get_secret(void *self, const char *tenant_id, const char *name, bool loopback,
-           struct vito_secret *secret_out)
+get_secret(void *self, const struct vito_secret_use *use, struct vito_secret *secret_out)
 {
-    (void)self, (void)tenant_id, (void)name, (void)loopback, (void)secret_out;
+    (void)self, (void)use, (void)secret_out;
     return RT_NOT_FOUND;
 }
 

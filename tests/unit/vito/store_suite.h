@@ -51,7 +51,16 @@ struct store_driver {
     CASE(a_refused_request_leaves_the_rest_of_its_batch)                                           \
     CASE(random_lives_keep_the_books_balanced)
 
+/* Those of the vault's rows. */
+#define STORE_SUITE_VAULT(CASE)                                                                    \
+    CASE(the_vaults_rows_are_listed_tenant_by_tenant)                                              \
+    CASE(the_vaults_rows_are_listed_in_pages_of_whole_tenants)                                     \
+    CASE(the_vaults_rows_are_written_all_or_none)                                                  \
+    CASE(a_key_is_replaced_only_by_its_next_version)                                               \
+    CASE(the_vaults_rows_go_with_their_tenant)
+
 #define STORE_DECLARE(name) void store_suite_##name(const struct store_driver *driver);
 STORE_SUITE(STORE_DECLARE)
+STORE_SUITE_VAULT(STORE_DECLARE)
 
 #endif

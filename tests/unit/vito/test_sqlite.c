@@ -13,6 +13,7 @@
 
 #include "runtime/random.h"
 #include "tests/unit/vito/store_suite.h"
+#include "vito/store/migrations.h"
 #include "vito/store/sqlite/sqlite.h"
 
 static char directory[] = "/tmp/test_sqlite_XXXXXX";
@@ -121,6 +122,7 @@ TestSuite(store_sqlite, .init = setup_store, .fini = teardown, .timeout = 60);
         store_suite_##name(&driver);                                                               \
     }
 STORE_SUITE(STORE_TEST)
+STORE_SUITE_VAULT(STORE_TEST)
 
 TestSuite(sqlite, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -194,11 +196,12 @@ Test(sqlite, a_new_file_is_made_for_us_alone)
     cr_assert_eq(status.st_mode & 07777, 0600);
     cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 1);
     cr_assert_eq(number_of("SELECT applied_ms FROM vito_schema_migrations"), 1000);
-    cr_assert_eq(number_of("PRAGMA user_version"), 1);
+    cr_assert_eq(number_of("PRAGMA user_version"), vito_sqlite_migration_count);
     close_store();
     cr_assert_eq(open_store(false), RT_OK, "%s", problem);
     cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 2);
-    cr_assert_eq(number_of("SELECT count(*) FROM vito_schema_migrations"), 1);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_schema_migrations"),
+                 vito_sqlite_migration_count);
 }
 
 Test(sqlite, an_empty_file_is_a_new_one)
@@ -326,7 +329,10 @@ Test(sqlite, a_file_cut_short_below_a_good_log_is_refused)
 {
     cr_assert_eq(open_store(true), RT_OK);
     close_store();
-    crash_after("UPDATE vito_nodes SET epoch = epoch + 1; PRAGMA user_version = 1");
+    char sql[96];
+    snprintf(sql, sizeof(sql), "UPDATE vito_nodes SET epoch = epoch + 1; PRAGMA user_version = %d",
+             vito_sqlite_migration_count);
+    crash_after(sql);
     static uint8_t whole[1 << 20];
     size_t size = read_all(whole, sizeof(whole));
     write_all(whole, size - 4096);
@@ -335,6 +341,24 @@ Test(sqlite, a_file_cut_short_below_a_good_log_is_refused)
     write_all(whole, size);
     cr_assert_eq(open_store(true), RT_OK, "%s", problem);
     cr_assert_eq(number_of("SELECT epoch FROM vito_nodes"), 3, "the log counts");
+}
+
+Test(sqlite, a_store_of_an_older_version_is_brought_up_to_date_with_all_it_has)
+{
+    char sql[128];
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, vito_sqlite_migrations[0].sql, NULL, NULL, NULL), SQLITE_OK);
+    snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = 1", 0x5457494e);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_exec(db, "INSERT INTO vito_tenants VALUES ('old', '{}')", NULL, NULL, NULL);
+    sqlite3_close(db);
+    cr_assert_eq(open_store(false), RT_INVALID);
+    cr_assert_not_null(strstr(problem, "twin-gateway migrate"), "%s", problem);
+    cr_assert_eq(open_store(true), RT_OK, "%s", problem);
+    cr_assert_eq(number_of("PRAGMA user_version"), vito_sqlite_migration_count);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_tenants WHERE tenant_id = 'old'"), 1);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_secrets"), 0);
 }
 
 Test(sqlite, what_is_no_file_is_refused)

@@ -10,7 +10,8 @@
  * open, because it was away for too long or because its name was started anew. No write of a
  * former life can follow, so a leg that nobody settled is settled once, at what it held.
  *
- * Source: PostgreSQL 15 manual, 34.5 (pipeline mode) and 5.8 (row security), read 2026-11.
+ * Source: PostgreSQL 15 manual, 34.5 (pipeline mode), 5.8 (row security), 9.26 (pg_xact_status),
+ * read 2026-11.
  */
 #ifndef VITO_STORE_POSTGRES_POSTGRES_H
 #define VITO_STORE_POSTGRES_POSTGRES_H

@@ -26,29 +26,26 @@
 static const struct {
     const char *name, *text;
 } statements[VITO_PG_STATEMENT_COUNT] = {
-    [VITO_PG_SCOPE] = {"scope", "SELECT set_config('vito.tenants', $1::text, true)"},
+    [VITO_PG_SCOPE] = {"scope", "SELECT set_config('vito.tenants', $1::text, true), NULL::text"},
+    [VITO_PG_SCOPE_TO_WRITE] = {"scope_to_write",
+                                "SELECT set_config('vito.tenants', $1::text, true),"
+                                " pg_current_xact_id()::text"},
+    [VITO_PG_TRANSACTION_STATUS] = {"transaction_status", "SELECT pg_xact_status($1::text::xid8)"},
 
     [VITO_PG_NODE_START] =
-        {"node_start",
-         "INSERT INTO vito.nodes AS n (node, epoch, state, started_at, expires_at)"
-         " VALUES ($1::text, 1, 'live', clock_timestamp(),"
-         " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
-         " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live', batch = 0,"
-         " started_at = excluded.started_at, expires_at = excluded.expires_at"
-         " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
-         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+        {"node_start", "INSERT INTO vito.nodes AS n (node, epoch, state, started_at, expires_at)"
+                       " VALUES ($1::text, 1, 'live', clock_timestamp(),"
+                       " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
+                       " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live',"
+                       " started_at = excluded.started_at, expires_at = excluded.expires_at"
+                       " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
+                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
     [VITO_PG_NODE_LEASE] =
-        {"node_lease",
-         "UPDATE vito.nodes"
-         " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond',"
-         " batch = $4::bigint"
-         " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
-         " RETURNING (SELECT count(*) FROM vito.nodes"
-         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
-    /* Waits for a transaction of ours that is still under way. */
-    [VITO_PG_NODE_BATCH] = {"node_batch", "SELECT batch FROM vito.nodes"
-                                          " WHERE node = $1::text AND epoch = $2::bigint"
-                                          " FOR NO KEY UPDATE"},
+        {"node_lease", "UPDATE vito.nodes"
+                       " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'"
+                       " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
+                       " RETURNING (SELECT count(*) FROM vito.nodes"
+                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
     [VITO_PG_NODE_END] = {"node_end",
                           "UPDATE vito.nodes SET expires_at = '-infinity'"
                           " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"},

@@ -22,6 +22,8 @@ static const vito_handler handlers[VITO_OP_COUNT] = {
     [VITO_AUDIT_LIST] = vito_handle_audit_list,
     [VITO_MEMORY_PUT] = vito_handle_memory_put,
     [VITO_MEMORY_GET] = vito_handle_memory_get,
+    [VITO_VAULT_LIST] = vito_handle_vault_list,
+    [VITO_VAULT_WRITE] = vito_handle_vault_write,
 };
 
 enum rt_status
@@ -31,13 +33,48 @@ vito_sqlite_begin(struct vito_sqlite *database)
     return vito_query_run(database, QUERY_BEGIN, NULL, 0) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
 
+/* The log has copies of pages as they were, with keys that are destroyed by now. Who reads it just
+ * now is not waited for: the next commit tries again. */
+static void
+shred(struct vito_sqlite *database)
+{
+    sqlite3_busy_timeout(database->db, 0);
+    int code =
+        sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_timeout(database->db, VITO_BUSY_TIMEOUT_MS);
+    database->shreds = code != SQLITE_OK;
+}
+
 enum rt_status
 vito_sqlite_commit(struct vito_sqlite *database)
 {
-    if (vito_query_run(database, QUERY_COMMIT, NULL, 0) == RT_EMPTY)
-        return RT_OK;
-    vito_sqlite_rollback(database);
-    return RT_UNAVAILABLE;
+    if (vito_query_run(database, QUERY_COMMIT, NULL, 0) != RT_EMPTY) {
+        vito_sqlite_rollback(database);
+        return RT_UNAVAILABLE;
+    }
+    if (database->shreds)
+        shred(database);
+    return RT_OK;
+}
+
+enum rt_status
+vito_sqlite_ask(struct vito_sqlite *database, const struct vito_request *request,
+                struct vito_stored *stored_out, struct rt_buffer **document_out)
+{
+    *document_out = NULL;
+    *stored_out = (struct vito_stored){.op = request->op, .status = RT_UNAVAILABLE};
+    if (vito_sqlite_begin(database) == RT_OK) {
+        if (!vito_sqlite_execute(database, request, stored_out, document_out))
+            vito_sqlite_rollback(database);
+        else if (vito_sqlite_commit(database) != RT_OK)
+            stored_out->status = RT_UNAVAILABLE;
+    }
+    rt_buffer_release(request->document);
+    if (stored_out->status != RT_OK) {
+        rt_buffer_release(*document_out);
+        *document_out = NULL;
+    }
+    return stored_out->status;
 }
 
 void

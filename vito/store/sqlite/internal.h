@@ -13,7 +13,10 @@
 /* The one gateway of an embedded store. */
 #define VITO_NODE "local"
 
-enum { VITO_APPLICATION_ID = 0x5457494e }; /* "TWIN", in the header of the file */
+enum {
+    VITO_APPLICATION_ID = 0x5457494e, /* "TWIN", in the header of the file */
+    VITO_BUSY_TIMEOUT_MS = 5000,
+};
 
 struct vito_sqlite {
     sqlite3 *db;
@@ -21,6 +24,7 @@ struct vito_sqlite {
     int64_t epoch; /* of this life */
     sqlite3_stmt *prepared[QUERY_COUNT];
     sqlite3_stmt *current; /* whose rows are being read, or NULL */
+    bool shreds;           /* what was removed or replaced is to leave the log as well */
 };
 
 /* Where it is told why a store could not be opened. */
@@ -121,6 +125,14 @@ enum rt_status vito_handle_audit_append(struct vito_sqlite *database,
 enum rt_status vito_handle_audit_list(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
+
+/* vault.c */
+enum rt_status vito_handle_vault_list(struct vito_sqlite *database,
+                                      const struct vito_request *request,
+                                      struct vito_answer *answer);
+enum rt_status vito_handle_vault_write(struct vito_sqlite *database,
+                                       const struct vito_request *request,
+                                       struct vito_answer *answer);
 
 /* The month's figures as they are. RT_OK | RT_NOT_FOUND | RT_UNAVAILABLE. (budgets.c) */
 RT_MUST_USE enum rt_status vito_budget_read(struct vito_sqlite *database, const char *tenant_id,

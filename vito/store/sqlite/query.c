@@ -167,6 +167,14 @@ vito_column_blob(const struct vito_sqlite *database, int column, size_t size_byt
     return (size_t)size == size_bytes ? bytes : NULL;
 }
 
+const void *
+vito_column_bytes(const struct vito_sqlite *database, int column, size_t *size_bytes_out)
+{
+    const void *bytes = sqlite3_column_blob(database->current, column);
+    *size_bytes_out = (size_t)sqlite3_column_bytes(database->current, column);
+    return bytes;
+}
+
 void
 vito_column_copy(const struct vito_sqlite *database, int column, char *out, size_t room)
 {

@@ -51,6 +51,18 @@ enum vito_query {
     QUERY_AUDIT_LIST,
     QUERY_AUDIT_LIST_OF_SESSION,
     QUERY_AUDIT_CHAINS,
+    QUERY_SEALED_LIST,
+    QUERY_SEALED_OF_TENANT,
+    QUERY_ROOT_GET,
+    QUERY_ROOT_ADD,
+    QUERY_ROOT_REPLACE,
+    QUERY_TENANT_KEY_ADD,
+    QUERY_TENANT_KEY_REPLACE,
+    QUERY_SECRET_PUT,
+    QUERY_SECRET_REMOVE,
+    QUERY_SAVEPOINT,
+    QUERY_ROLLBACK_TO,
+    QUERY_RELEASE,
     QUERY_COUNT,
 };
 
@@ -102,6 +114,10 @@ int64_t vito_query_changes(const struct vito_sqlite *database);
 int64_t vito_column_i64(const struct vito_sqlite *database, int column);
 const char *vito_column_text(const struct vito_sqlite *database, int column);
 const void *vito_column_blob(const struct vito_sqlite *database, int column, size_t size_bytes);
+
+/* A blob of any size. */
+const void *vito_column_bytes(const struct vito_sqlite *database, int column,
+                              size_t *size_bytes_out);
 
 /* Copies a text; "" when null, cut when it does not fit. */
 void vito_column_copy(const struct vito_sqlite *database, int column, char *out, size_t room);

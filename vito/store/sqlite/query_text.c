@@ -21,6 +21,16 @@
     " tenant_id = ?1 AND period_start_ms <> ?2 AND period_start_ms <= (?2 + ?3) / 2"               \
     " AND period_end_ms > (?2 + ?3) / 2 "
 
+/* Rows of the vault in the order of struct vito_sealed, tenant by tenant; `which` narrows
+ * tenant_id. Each part comes in order from its key, so nothing is sorted. */
+#define SEALED_ROWS(which)                                                                         \
+    "SELECT tenant_id, 1 AS kind, '' AS name, '' AS providers, 0 AS version, 0 AS at_ms,"          \
+    " NULL AS blob FROM vito_tenants WHERE tenant_id " which                                       \
+    " UNION ALL SELECT tenant_id, 2, '', '', version, 0, blob FROM vito_tenant_keys"               \
+    " WHERE tenant_id " which                                                                      \
+    " UNION ALL SELECT tenant_id, 3, name, providers, version, updated_ms, blob FROM vito_secrets" \
+    " WHERE tenant_id " which " ORDER BY tenant_id, kind, name"
+
 static const char *const texts[QUERY_COUNT] = {
     [QUERY_BEGIN] = "BEGIN IMMEDIATE",
     [QUERY_COMMIT] = "COMMIT",
@@ -145,6 +155,26 @@ static const char *const texts[QUERY_COUNT] = {
         " WHERE tenant_id = ?1 AND seq > ?2 AND session_id = ?4 ORDER BY seq LIMIT ?3",
     [QUERY_AUDIT_CHAINS] =
         "SELECT" AUDIT_COLUMNS ", chain FROM vito_audit_logs ORDER BY tenant_id, seq",
+
+    [QUERY_SEALED_LIST] = SEALED_ROWS("> ?1"),
+    [QUERY_SEALED_OF_TENANT] = SEALED_ROWS("= ?1"),
+    [QUERY_ROOT_GET] = "SELECT version, blob FROM vito_vault_root",
+    [QUERY_ROOT_ADD] = "INSERT INTO vito_vault_root (id, version, blob) VALUES (1, ?1, ?2)",
+    [QUERY_ROOT_REPLACE] = "UPDATE vito_vault_root SET version = ?1, blob = ?2"
+                           " WHERE version = ?1 - 1",
+    [QUERY_TENANT_KEY_ADD] =
+        "INSERT INTO vito_tenant_keys (tenant_id, version, blob) VALUES (?1, ?2, ?3)",
+    [QUERY_TENANT_KEY_REPLACE] = "UPDATE vito_tenant_keys SET version = ?2, blob = ?3"
+                                 " WHERE tenant_id = ?1 AND version = ?2 - 1",
+    [QUERY_SECRET_PUT] =
+        "INSERT INTO vito_secrets (tenant_id, name, version, providers, updated_ms, blob)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant_id, name) DO UPDATE"
+        " SET version = excluded.version, providers = excluded.providers,"
+        " updated_ms = excluded.updated_ms, blob = excluded.blob",
+    [QUERY_SECRET_REMOVE] = "DELETE FROM vito_secrets WHERE tenant_id = ?1 AND name = ?2",
+    [QUERY_SAVEPOINT] = "SAVEPOINT one_request",
+    [QUERY_ROLLBACK_TO] = "ROLLBACK TO one_request",
+    [QUERY_RELEASE] = "RELEASE one_request",
 };
 
 const char *

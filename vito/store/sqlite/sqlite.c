@@ -77,13 +77,12 @@ create_file(const struct vito_store_problem *problem, bool migrate)
 static enum rt_status
 open_connection(struct vito_sqlite *database, const struct vito_store_problem *problem)
 {
-    enum { BUSY_TIMEOUT_MS = 5000 };
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(problem->path, &database->db, flags, NULL) != SQLITE_OK)
         return database->db == NULL
                    ? vito_store_refuse(problem, RT_NO_MEMORY, "out of memory", "raise the limit")
                    : vito_store_refuse_error(problem, database->db);
-    sqlite3_busy_timeout(database->db, BUSY_TIMEOUT_MS);
+    sqlite3_busy_timeout(database->db, VITO_BUSY_TIMEOUT_MS);
     /* Until all is well the file is to stay as it is, whatever its log says. */
     sqlite3_db_config(database->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_db_config(database->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -110,6 +109,7 @@ configure(struct vito_sqlite *database, const struct vito_store_problem *problem
     static const char settings[] = "PRAGMA journal_mode = WAL;"
                                    "PRAGMA synchronous = FULL;"
                                    "PRAGMA foreign_keys = ON;"
+                                   "PRAGMA secure_delete = ON;"
                                    "PRAGMA temp_store = MEMORY;"
                                    "PRAGMA cache_size = -16384;" /* KiB */
                                    "PRAGMA journal_size_limit = 67108864;";

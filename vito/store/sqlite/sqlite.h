@@ -47,6 +47,15 @@ RT_MUST_USE bool vito_sqlite_execute(struct vito_sqlite *database,
                                      struct rt_buffer **document_out);
 
 /*
+ * One request in a transaction of its own, for the time before the store's thread runs.
+ *
+ *   ownership  takes the request's document; the answer's is the caller's, NULL on failure
+ *   returns    the answer's status
+ */
+enum rt_status vito_sqlite_ask(struct vito_sqlite *database, const struct vito_request *request,
+                               struct vito_stored *stored_out, struct rt_buffer **document_out);
+
+/*
  * Whether the books balance: reserved is the sum of open grants, posted the sum of costs, every
  * settled leg has one record, and no record was changed. Reads the whole ledger; outside of a
  * transaction.

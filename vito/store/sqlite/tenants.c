@@ -62,6 +62,7 @@ vito_handle_tenant_remove(struct vito_sqlite *database, const struct vito_reques
                           struct vito_answer *answer)
 {
     (void)answer;
+    database->shreds = true;
     return status_of_change(
         database, VITO_QUERY(database, QUERY_TENANT_REMOVE, vito_text(request->tenant_id)));
 }

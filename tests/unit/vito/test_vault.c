@@ -1,0 +1,655 @@
+/* What the vault promises: a secret is given to its tenant's own adapter as it was put there, or
+ * not at all, whatever was done to the store; and keys are replaced without a moment in which
+ * something cannot be read. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/text.h"
+#include "vito/store/sqlite/internal.h"
+#include "vito/vault/blob.h"
+#include "vito/vault/vault.h"
+
+static char directory[] = "/tmp/test_vault_XXXXXX";
+static char key_file[64], store_file[64];
+static struct vito_sqlite *database;
+static struct vito_keyring *keyring;
+static struct vito_vault *vault;
+static struct vito_secrets *fallback, *secrets;
+static struct vito_secret secret;
+static char problem[512];
+
+static enum rt_status
+ask(void *self, const struct vito_request *request, struct vito_stored *stored_out,
+    struct rt_buffer **document_out)
+{
+    (void)self;
+    return vito_sqlite_ask(database, request, stored_out, document_out);
+}
+
+static const struct vito_vault_ledger ledger = {.ask = ask};
+
+static enum rt_status
+open_vault(void)
+{
+    char a[] = "TWIN_SECRET_CANTOR_OPENAI_API_KEY=from-the-environment";
+    char b[] = "TWIN_SECRET_CANTOR_B_OPENAI_API_KEY=whose";
+    char *environment[] = {a, b, NULL};
+    problem[0] = '\0';
+    fallback = vito_secrets_from_environment(environment, false);
+    enum rt_status status =
+        vito_keyring_open(key_file, true, rt_world_real(), &keyring, problem, sizeof(problem));
+    if (status == RT_OK)
+        status =
+            vito_vault_open(keyring, rt_world_real(), &ledger, &vault, problem, sizeof(problem));
+    if (status == RT_OK)
+        secrets = vito_vault_secrets(vault, fallback);
+    return status;
+}
+
+static void
+close_vault(void)
+{
+    vito_vault_close(vault);
+    vito_keyring_close(keyring);
+    vito_secrets_destroy(fallback);
+    vault = NULL;
+    keyring = NULL;
+    fallback = NULL;
+}
+
+static void
+reopen(void)
+{
+    close_vault();
+    cr_assert_eq(open_vault(), RT_OK, "%s", problem);
+}
+
+static void
+setup(void)
+{
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(key_file, sizeof(key_file), "%s/master.key", directory);
+    snprintf(store_file, sizeof(store_file), "%s/twin.db", directory);
+    cr_assert_eq(vito_sqlite_open(store_file, true, 0, &database, problem, sizeof(problem)), RT_OK);
+    cr_assert_eq(open_vault(), RT_OK, "%s", problem);
+}
+
+static void
+teardown(void)
+{
+    close_vault();
+    vito_sqlite_close(database);
+    char command[128];
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(vault, .init = setup, .fini = teardown, .timeout = 60);
+
+/* Does something to the store that no gateway does. */
+static void
+tamper(const char *format, ...)
+{
+    char sql[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sql, sizeof(sql), format, arguments);
+    va_end(arguments);
+    char *error = NULL;
+    cr_assert_eq(sqlite3_exec(database->db, sql, NULL, NULL, &error), SQLITE_OK, "%s", error);
+}
+
+static enum rt_status
+write_plan(const char *tenant_id, struct rt_buffer *document)
+{
+    struct vito_request request = {.op = VITO_VAULT_WRITE, .document = rt_buffer_acquire(document)};
+    struct vito_stored stored;
+    struct rt_buffer *none;
+    RT_TEXT_SET(request.tenant_id, tenant_id);
+    enum rt_status status = vito_sqlite_ask(database, &request, &stored, &none);
+    if (status == RT_OK)
+        cr_assert_eq(vito_vault_take(vault, document), RT_OK);
+    rt_buffer_release(document);
+    return status;
+}
+
+static void
+make_tenant(const char *tenant_id)
+{
+    struct vito_request request = {.op = VITO_TENANT_PUT, .document = rt_buffer_copy("{}", 2)};
+    struct vito_stored stored;
+    struct rt_buffer *none;
+    RT_TEXT_SET(request.tenant_id, tenant_id);
+    cr_assert_eq(vito_sqlite_ask(database, &request, &stored, &none), RT_OK);
+    cr_assert(vito_vault_add_tenant(vault, tenant_id));
+}
+
+static enum rt_status
+put_for(const char *tenant_id, const char *name, const char *providers, const char *value)
+{
+    const struct vito_vault_put put = {.tenant_id = tenant_id,
+                                       .name = name,
+                                       .providers = providers,
+                                       .value = value,
+                                       .value_bytes = strlen(value),
+                                       .at_ms = 1000};
+    struct rt_buffer *document;
+    int64_t version;
+    enum rt_status status = vito_vault_plan_put(vault, &put, &document, &version);
+    return status == RT_OK ? write_plan(tenant_id, document) : status;
+}
+
+static void
+put(const char *tenant_id, const char *value)
+{
+    cr_assert_eq(put_for(tenant_id, "openai.api_key", "openai", value), RT_OK);
+}
+
+static enum rt_status
+get_as(const char *provider, const char *tenant_id, const char *name)
+{
+    const struct vito_secret_use use = {tenant_id, provider, name, false};
+    memset(&secret, 0, sizeof(secret));
+    return secrets->get(secrets->self, &use, &secret);
+}
+
+static void
+assert_gets(const char *tenant_id, const char *value)
+{
+    cr_assert_eq(get_as("openai", tenant_id, "openai.api_key"), RT_OK, "%s", tenant_id);
+    cr_assert_str_eq(secret.value, value);
+    cr_assert_eq(secret.size_bytes, strlen(value));
+}
+
+/* Neither now nor after a restart is anything given. */
+static void
+assert_refused(const char *tenant_id)
+{
+    reopen();
+    cr_assert_eq(get_as("openai", tenant_id, "openai.api_key"), RT_INVALID);
+    for (size_t i = 0; i < sizeof(secret.value); i++)
+        cr_assert_eq(secret.value[i], '\0');
+}
+
+Test(vault, a_secret_is_kept_replaced_and_found_after_a_restart)
+{
+    make_tenant("jose");
+    cr_assert_eq(get_as("openai", "jose", "openai.api_key"), RT_NOT_FOUND);
+    put("jose", "one");
+    assert_gets("jose", "one");
+    put("jose", "two");
+    assert_gets("jose", "two");
+    reopen();
+    assert_gets("jose", "two");
+}
+
+Test(vault, the_vault_has_precedence_over_the_environment)
+{
+    make_tenant("cantor");
+    assert_gets("cantor", "from-the-environment");
+    put("cantor", "from-the-vault");
+    assert_gets("cantor", "from-the-vault");
+    struct rt_buffer *document;
+    cr_assert_eq(vito_vault_plan_remove(vault, "cantor", "openai.api_key", &document), RT_OK);
+    cr_assert_eq(write_plan("cantor", document), RT_OK);
+    assert_gets("cantor", "from-the-environment");
+}
+
+Test(vault, a_variable_that_may_be_another_tenants_is_refused)
+{
+    make_tenant("cantor-b");
+    assert_gets("cantor-b", "whose");
+    make_tenant("cantor");
+    cr_assert_eq(get_as("openai", "cantor-b", "openai.api_key"), RT_DENIED);
+    assert_gets("cantor", "from-the-environment");
+    vito_vault_remove_tenant(vault, "cantor");
+    assert_gets("cantor-b", "whose");
+}
+
+Test(vault, a_secret_is_given_to_its_providers_alone)
+{
+    make_tenant("jose");
+    cr_assert_eq(put_for("jose", "shared", "openai,tavus", "both"), RT_OK);
+    cr_assert_eq(get_as("openai", "jose", "shared"), RT_OK);
+    cr_assert_eq(get_as("tavus", "jose", "shared"), RT_OK);
+    cr_assert_eq(get_as("tavu", "jose", "shared"), RT_DENIED);
+    cr_assert_eq(get_as("cartesia", "jose", "shared"), RT_DENIED);
+    make_tenant("cantor");
+    cr_assert_eq(get_as("tavus", "cantor", "openai.api_key"), RT_DENIED, "of the environment");
+}
+
+Test(vault, the_longest_secret_and_the_most_of_them_are_kept)
+{
+    static char value[VITO_SECRET_BYTES_MAX + 1];
+    memset(value, 'v', VITO_SECRET_BYTES_MAX);
+    make_tenant("jose");
+    for (int i = 0; i < VITO_VAULT_SECRETS_MAX; i++) {
+        char name[VITO_SECRET_NAME_BYTES];
+        memset(name, 'n', sizeof(name));
+        snprintf(name + sizeof(name) - 4, 4, "%03d", i);
+        value[0] = (char)('0' + i);
+        cr_assert_eq(put_for("jose", name, "openai", value), RT_OK, "%d", i);
+    }
+    cr_assert_eq(put_for("jose", "one.more", "openai", value), RT_FULL);
+    reopen();
+    struct vito_vault_entry entries[VITO_VAULT_SECRETS_MAX];
+    unsigned count;
+    cr_assert_eq(vito_vault_list(vault, "jose", entries, &count), RT_OK);
+    cr_assert_eq(count, VITO_VAULT_SECRETS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert(entries[i].is_sound);
+        cr_assert_eq(get_as("openai", "jose", entries[i].name), RT_OK);
+        cr_assert_eq(secret.value[0], (char)('0' + i));
+        cr_assert_eq(secret.size_bytes, VITO_SECRET_BYTES_MAX);
+    }
+}
+
+Test(vault, names_versions_and_providers_are_listed)
+{
+    struct vito_vault_entry entries[VITO_VAULT_SECRETS_MAX];
+    unsigned count;
+    cr_assert_eq(vito_vault_list(vault, "jose", entries, &count), RT_NOT_FOUND);
+    make_tenant("jose");
+    cr_assert_eq(vito_vault_list(vault, "jose", entries, &count), RT_OK);
+    cr_assert_eq(count, 0);
+    cr_assert_eq(put_for("jose", "tavus.api_key", "tavus", "t"), RT_OK);
+    put("jose", "o1");
+    put("jose", "o2");
+    cr_assert_eq(vito_vault_list(vault, "jose", entries, &count), RT_OK);
+    cr_assert_eq(count, 2);
+    cr_assert_str_eq(entries[0].name, "openai.api_key");
+    cr_assert_eq(entries[0].version, 2);
+    cr_assert_str_eq(entries[1].name, "tavus.api_key");
+    cr_assert_str_eq(entries[1].providers, "tavus");
+    cr_assert_eq(entries[1].version, 1);
+    cr_assert_eq(entries[1].updated_ms, 1000);
+}
+
+Test(vault, nothing_in_the_store_shows_a_value)
+{
+    make_tenant("jose");
+    put("jose", "a-value-to-look-for");
+    tamper("CREATE TEMP TABLE found AS SELECT 1 FROM vito_secrets"
+           " WHERE instr(blob, CAST('a-value-to-look-for' AS BLOB)) > 0");
+    tamper("DELETE FROM vito_secrets WHERE (SELECT count(*) FROM found) > 0");
+    assert_gets("jose", "a-value-to-look-for");
+    reopen();
+    assert_gets("jose", "a-value-to-look-for");
+}
+
+Test(vault, one_tenants_secret_opens_nothing_of_anothers)
+{
+    make_tenant("a");
+    make_tenant("b");
+    put("a", "of a");
+    put("b", "of b");
+    tamper("CREATE TEMP TABLE kept AS SELECT * FROM vito_secrets");
+    tamper("UPDATE vito_secrets SET blob = (SELECT blob FROM kept"
+           " WHERE kept.tenant_id <> vito_secrets.tenant_id)");
+    assert_refused("a");
+    assert_refused("b");
+}
+
+Test(vault, one_tenants_key_is_not_taken_for_anothers)
+{
+    make_tenant("a");
+    make_tenant("b");
+    put("a", "of a");
+    put("b", "of b");
+    tamper("UPDATE vito_tenant_keys SET (version, blob) ="
+           " (SELECT version, blob FROM vito_tenant_keys WHERE tenant_id = 'a')"
+           " WHERE tenant_id = 'b'");
+    assert_refused("b");
+    assert_gets("a", "of a");
+}
+
+Test(vault, a_renamed_secret_is_refused)
+{
+    make_tenant("a");
+    cr_assert_eq(put_for("a", "other", "openai", "of another name"), RT_OK);
+    tamper("UPDATE vito_secrets SET name = 'openai.api_key'");
+    reopen();
+    cr_assert_eq(get_as("openai", "a", "openai.api_key"), RT_INVALID, "not listed, but there");
+    put("a", "mine");
+    tamper("UPDATE vito_secrets SET name = 'other2' WHERE name = 'openai.api_key'");
+    assert_refused("a");
+}
+
+Test(vault, providers_cannot_be_added_in_the_store)
+{
+    make_tenant("a");
+    put("a", "for openai");
+    tamper("UPDATE vito_secrets SET providers = 'openai,evil'");
+    assert_refused("a");
+    cr_assert_eq(get_as("evil", "a", "openai.api_key"), RT_INVALID);
+}
+
+Test(vault, an_older_version_that_is_put_back_is_refused)
+{
+    make_tenant("a");
+    put("a", "old");
+    tamper("CREATE TEMP TABLE kept AS SELECT * FROM vito_secrets");
+    put("a", "new");
+    tamper("INSERT OR REPLACE INTO vito_secrets SELECT * FROM kept");
+    assert_refused("a");
+}
+
+Test(vault, the_first_version_of_a_former_secret_is_refused)
+{
+    make_tenant("a");
+    put("a", "of a former life");
+    tamper("CREATE TEMP TABLE kept AS SELECT * FROM vito_secrets");
+    struct rt_buffer *document;
+    cr_assert_eq(vito_vault_plan_remove(vault, "a", "openai.api_key", &document), RT_OK);
+    cr_assert_eq(write_plan("a", document), RT_OK);
+    put("a", "of this life, version 1 as well");
+    tamper("INSERT OR REPLACE INTO vito_secrets SELECT * FROM kept");
+    assert_refused("a");
+}
+
+Test(vault, a_secret_that_was_taken_away_is_not_looked_for_in_the_environment)
+{
+    make_tenant("cantor");
+    put("cantor", "from-the-vault");
+    tamper("DELETE FROM vito_secrets");
+    assert_refused("cantor");
+}
+
+Test(vault, a_key_that_was_taken_away_is_missed)
+{
+    make_tenant("cantor");
+    put("cantor", "from-the-vault");
+    tamper("PRAGMA foreign_keys = OFF; DELETE FROM vito_tenant_keys; PRAGMA foreign_keys = ON");
+    assert_refused("cantor");
+}
+
+/* The one blob of a table; `write` puts it back. */
+static size_t
+blob_of(const char *table, uint8_t *bytes, bool write)
+{
+    static size_t size;
+    char sql[96];
+    sqlite3_stmt *statement;
+    snprintf(sql, sizeof(sql), write ? "UPDATE %s SET blob = ?1" : "SELECT blob FROM %s", table);
+    cr_assert_eq(sqlite3_prepare_v2(database->db, sql, -1, &statement, NULL), SQLITE_OK);
+    if (write)
+        sqlite3_bind_blob(statement, 1, bytes, (int)size, SQLITE_STATIC);
+    cr_assert_eq(sqlite3_step(statement), write ? SQLITE_DONE : SQLITE_ROW);
+    if (!write) {
+        size = (size_t)sqlite3_column_bytes(statement, 0);
+        memcpy(bytes, sqlite3_column_blob(statement, 0), size);
+    }
+    sqlite3_finalize(statement);
+    return size;
+}
+
+Test(vault, a_changed_byte_of_a_key_or_a_secret_is_refused)
+{
+    static const char *const tables[] = {"vito_tenant_keys", "vito_secrets"};
+    uint8_t bytes[VITO_SEALED_BLOB_BYTES_MAX];
+    make_tenant("a");
+    put("a", "value");
+    for (size_t table = 0; table < RT_COUNT_OF(tables); table++) {
+        size_t size = blob_of(tables[table], bytes, false);
+        for (size_t i = 0; i < size; i++) {
+            bytes[i] ^= (uint8_t)(1 << i % 8);
+            blob_of(tables[table], bytes, true);
+            assert_refused("a");
+            bytes[i] ^= (uint8_t)(1 << i % 8);
+        }
+        blob_of(tables[table], bytes, true);
+        reopen();
+        assert_gets("a", "value");
+    }
+}
+
+Test(vault, a_tampered_secret_can_be_put_again_and_leaves_others_alone)
+{
+    make_tenant("a");
+    cr_assert_eq(put_for("a", "other", "openai", "still here"), RT_OK);
+    put("a", "old");
+    tamper("UPDATE vito_secrets SET blob = zeroblob(100) WHERE name = 'openai.api_key'");
+    assert_refused("a");
+    cr_assert_eq(get_as("openai", "a", "other"), RT_OK);
+    cr_assert_str_eq(secret.value, "still here");
+    put("a", "put again");
+    assert_gets("a", "put again");
+}
+
+static void
+write_key(const char *file, uint8_t filling)
+{
+    uint8_t bytes[VITO_MASTER_KEY_BYTES];
+    memset(bytes, filling, sizeof(bytes));
+    unlink(file);
+    int fd = open(file, O_CREAT | O_WRONLY | O_EXCL, 0600);
+    cr_assert_eq(write(fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+    close(fd);
+}
+
+Test(vault, a_wrong_master_key_is_refused_and_told_by_name)
+{
+    make_tenant("a");
+    put("a", "value");
+    close_vault();
+    write_key(key_file, 7);
+    cr_assert_eq(open_vault(), RT_DENIED);
+    cr_assert_not_null(strstr(problem, key_file), "%s", problem);
+    cr_assert_not_null(strstr(problem, "sealed with the master key"), "%s", problem);
+    cr_assert_null(vault);
+}
+
+Test(vault, a_root_that_is_damaged_or_missing_is_refused)
+{
+    make_tenant("a");
+    put("a", "value");
+    close_vault();
+    tamper("CREATE TEMP TABLE kept AS SELECT * FROM vito_vault_root");
+    tamper("UPDATE vito_vault_root SET version = version + 1");
+    cr_assert_eq(open_vault(), RT_INVALID);
+    cr_assert_not_null(strstr(problem, "damaged"), "%s", problem);
+    close_vault();
+    tamper("DELETE FROM vito_vault_root");
+    cr_assert_eq(open_vault(), RT_INVALID);
+    cr_assert_not_null(strstr(problem, "missing"), "%s", problem);
+    close_vault();
+    tamper("INSERT INTO vito_vault_root SELECT * FROM kept");
+    reopen();
+    assert_gets("a", "value");
+}
+
+Test(vault, a_tenants_new_key_seals_all_its_secrets_and_the_old_one_opens_none)
+{
+    make_tenant("a");
+    put("a", "value");
+    cr_assert_eq(put_for("a", "other", "openai", "other value"), RT_OK);
+    tamper("CREATE TEMP TABLE old_keys AS SELECT * FROM vito_tenant_keys");
+    tamper("CREATE TEMP TABLE old_secrets AS SELECT * FROM vito_secrets");
+    struct rt_buffer *document;
+    cr_assert_eq(vito_vault_plan_tenant_key(vault, "a", &document), RT_OK);
+    assert_gets("a", "value"); /* before it is written */
+    cr_assert_eq(write_plan("a", document), RT_OK);
+    assert_gets("a", "value");
+    reopen();
+    assert_gets("a", "value");
+    tamper("INSERT OR REPLACE INTO vito_secrets SELECT * FROM old_secrets");
+    assert_refused("a");
+    struct rt_buffer *none;
+    cr_assert_eq(vito_vault_plan_tenant_key(vault, "a", &none), RT_INVALID, "nothing is lost");
+    cr_assert_eq(vito_vault_plan_tenant_key(vault, "nobody", &none), RT_NOT_FOUND);
+    make_tenant("empty");
+    cr_assert_eq(vito_vault_plan_tenant_key(vault, "empty", &none), RT_EMPTY);
+}
+
+static void
+take_master_step(enum rt_status wanted)
+{
+    struct rt_buffer *document;
+    enum rt_status status = vito_vault_plan_master(vault, &document);
+    cr_assert_eq(status, wanted);
+    if (status == RT_OK)
+        cr_assert_eq(write_plan("", document), RT_OK);
+}
+
+static void
+make_tenants(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "t%u", i);
+        make_tenant(id);
+        put(id, id);
+    }
+}
+
+static void
+assert_all(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "t%u", i);
+        assert_gets(id, id);
+    }
+}
+
+Test(vault, the_master_key_is_replaced_in_steps_each_of_which_survives_a_crash)
+{
+    enum { TENANTS = 70 };
+    char key[VITO_KEY_TEXT_BYTES];
+    struct vito_digest digest, again;
+    vito_key_make(keyring, (const uint8_t *)"0123456789abcdef0123456789abcdef", key, &digest);
+    make_tenants(TENANTS);
+    cr_assert_eq(vito_vault_begin_master(vault, problem, sizeof(problem)), RT_OK, "%s", problem);
+    for (int step = 0; step < 3; step++) {
+        reopen(); /* as after a crash: the key of the next file is there, and in use */
+        cr_assert(vito_vault_has_next_master(vault));
+        assert_all(TENANTS);
+        take_master_step(RT_OK);
+        assert_all(TENANTS);
+    }
+    put("t5", "t5");
+    take_master_step(RT_EMPTY);
+    reopen(); /* before the files are swapped */
+    take_master_step(RT_EMPTY);
+    cr_assert_eq(vito_vault_finish_master(vault, problem, sizeof(problem)), RT_OK, "%s", problem);
+    assert_all(TENANTS);
+    reopen();
+    cr_assert_not(vito_vault_has_next_master(vault));
+    assert_all(TENANTS);
+    again = vito_key_digest(keyring, key, strlen(key));
+    cr_assert(vito_digest_is(&digest, &again), "API keys are still known");
+}
+
+Test(vault, a_half_replaced_master_key_needs_both_files)
+{
+    make_tenants(40);
+    cr_assert_eq(vito_vault_begin_master(vault, problem, sizeof(problem)), RT_OK);
+    take_master_step(RT_OK); /* 32 of the 41 rows */
+    close_vault();
+    char next[80];
+    snprintf(next, sizeof(next), "%s.next", key_file);
+    unlink(next);
+    cr_assert_eq(open_vault(), RT_DENIED, "the root is wrapped by the next one already");
+}
+
+Test(vault, a_next_master_key_that_others_can_read_is_refused)
+{
+    char next[80];
+    snprintf(next, sizeof(next), "%s.next", key_file);
+    write_key(next, 9);
+    cr_assert_eq(chmod(next, 0644), 0);
+    close_vault();
+    cr_assert_eq(open_vault(), RT_DENIED);
+    cr_assert_not_null(strstr(problem, "0644"), "%s", problem);
+    cr_assert_not_null(strstr(problem, ".next"), "%s", problem);
+    write_key(next, 9);
+    reopen();
+    cr_assert(vito_vault_has_next_master(vault));
+}
+
+Test(vault, a_change_planned_on_old_rows_is_not_written)
+{
+    make_tenant("a");
+    put("a", "one");
+    struct rt_buffer *late;
+    int64_t version;
+    const struct vito_vault_put change = {.tenant_id = "a",
+                                          .name = "openai.api_key",
+                                          .providers = "openai",
+                                          .value = "late",
+                                          .value_bytes = 4};
+    cr_assert_eq(vito_vault_plan_put(vault, &change, &late, &version), RT_OK);
+    put("a", "two");
+    cr_assert_eq(write_plan("a", late), RT_EXISTS);
+    assert_gets("a", "two");
+    reopen();
+    assert_gets("a", "two");
+}
+
+Test(vault, what_another_gateway_wrote_is_taken_in)
+{
+    make_tenant("a");
+    put("a", "one");
+    struct vito_request request = {.op = VITO_VAULT_LIST, .tenant_id = "a"};
+    struct vito_stored stored;
+    struct rt_buffer *document;
+    cr_assert_eq(vito_sqlite_ask(database, &request, &stored, &document), RT_OK);
+    put("a", "two");
+    cr_assert_eq(vito_vault_replace(vault, "a", document), RT_OK);
+    assert_gets("a", "one");
+    cr_assert_eq(vito_vault_replace(vault, "a", NULL), RT_OK);
+    cr_assert_not(vito_vault_has_tenant(vault, "a"));
+    rt_buffer_release(document);
+}
+
+/* Reads a whole file; how often the bytes are in it. */
+static unsigned
+count_in_file(const char *file, const uint8_t *bytes, size_t size_bytes)
+{
+    unsigned found = 0;
+    FILE *in = fopen(file, "rb");
+    if (in == NULL)
+        return 0;
+    static uint8_t all[4 << 20];
+    size_t size = fread(all, 1, sizeof(all), in);
+    cr_assert_lt(size, sizeof(all));
+    fclose(in);
+    const uint8_t *at = all;
+    while ((at = memmem(at, size - (size_t)(at - all), bytes, size_bytes)) != NULL) {
+        found++;
+        at++;
+    }
+    return found;
+}
+
+Test(vault, a_removed_tenants_key_is_in_no_file_any_more)
+{
+    uint8_t nonce[VITO_BLOB_NONCE_BYTES];
+    char log[80];
+    snprintf(log, sizeof(log), "%s-wal", store_file);
+    make_tenant("a");
+    put("a", "value");
+    sqlite3_stmt *statement;
+    sqlite3_prepare_v2(database->db, "SELECT blob FROM vito_tenant_keys", -1, &statement, NULL);
+    cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+    memcpy(nonce, (const uint8_t *)sqlite3_column_blob(statement, 0) + 10, sizeof(nonce));
+    sqlite3_finalize(statement);
+    cr_assert_gt(count_in_file(store_file, nonce, sizeof(nonce)), 0);
+    struct vito_request request = {.op = VITO_TENANT_REMOVE, .tenant_id = "a"};
+    struct vito_stored stored;
+    struct rt_buffer *none;
+    cr_assert_eq(vito_sqlite_ask(database, &request, &stored, &none), RT_OK);
+    vito_vault_remove_tenant(vault, "a");
+    cr_assert_eq(count_in_file(store_file, nonce, sizeof(nonce)), 0);
+    cr_assert_eq(count_in_file(log, nonce, sizeof(nonce)), 0);
+    make_tenant("a");
+    cr_assert_eq(get_as("openai", "a", "openai.api_key"), RT_NOT_FOUND);
+}
