@@ -46,7 +46,6 @@ struct gateway {
     const struct config *config;
     const struct serve_options *options;
     struct world world;
-    struct front front;
     struct rt_system *system;
     struct net_http_client *http;
     struct tlua_policies *policies;
@@ -231,7 +230,6 @@ static bool
 open_listeners(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
-    gateway->front = (struct front){.world = &gateway->world, .has_echo = config->debug_echo};
     size_t files = process_files_max();
     size_t connections = files > (size_t)2 * FILES_KEPT_FREE ? files - FILES_KEPT_FREE : files / 2;
     for (unsigned i = 0; i < config->listen_count; i++) {
@@ -242,7 +240,7 @@ open_listeners(struct gateway *gateway)
             .listen = listen->address,
             .tls_certificate_file = listen->tls ? config->tls_cert : NULL,
             .tls_key_file = listen->tls ? config->tls_key : NULL,
-            .events = front_events(&gateway->front),
+            .events = front_events(&gateway->world),
             .header_bytes_max = HEADER_BYTES_MAX,
             .body_bytes_max = BODY_BYTES_MAX,
             .message_bytes_max = FRAME_WIRE_BYTES_MAX,

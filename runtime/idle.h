@@ -56,22 +56,23 @@ rt_idle_is_asleep(struct rt_idle *idle, unsigned worker)
 static inline int
 rt_idle_pick(struct rt_idle *idle)
 {
-    uint64_t sleepers = atomic_load_explicit(&idle->sleepers, memory_order_seq_cst);
-    if (sleepers == 0)
-        return -1;
-    unsigned none = 0;
-    if (!atomic_compare_exchange_strong_explicit(&idle->searchers, &none, 1, memory_order_seq_cst,
-                                                 memory_order_seq_cst))
-        return -1;
-    while (sleepers != 0) {
-        int worker = __builtin_ctzl(sleepers);
-        uint64_t bit = UINT64_C(1) << worker;
-        sleepers = atomic_fetch_and_explicit(&idle->sleepers, ~bit, memory_order_seq_cst);
-        if (sleepers & bit)
-            return worker; /* the searcher we counted is that worker now */
-        sleepers &= ~bit;
+    uint64_t sleepers;
+    while ((sleepers = atomic_load_explicit(&idle->sleepers, memory_order_seq_cst)) != 0) {
+        unsigned none = 0;
+        if (!atomic_compare_exchange_strong_explicit(&idle->searchers, &none, 1,
+                                                     memory_order_seq_cst, memory_order_seq_cst))
+            return -1;
+        while (sleepers != 0) {
+            int worker = __builtin_ctzl(sleepers);
+            uint64_t bit = UINT64_C(1) << worker;
+            sleepers = atomic_fetch_and_explicit(&idle->sleepers, ~bit, memory_order_seq_cst);
+            if (sleepers & bit)
+                return worker; /* the searcher we counted is that worker now */
+        }
+        /* They woke by themselves. Who added work meanwhile saw a searcher and relied on it, and
+         * they may sleep again: so look once more. */
+        atomic_fetch_sub_explicit(&idle->searchers, 1, memory_order_seq_cst);
     }
-    atomic_fetch_sub_explicit(&idle->searchers, 1, memory_order_seq_cst);
     return -1;
 }
 

@@ -298,14 +298,19 @@ sleep_until_needed(struct rt_thread *thread, bool lone)
     const struct rt_world *world = scheduler->system.world;
     stop_searching(thread, false);
     rt_idle_prepare(idle, thread->worker.index);
-    if (!has_work(thread, &lone)) {
+    bool found = has_work(thread, &lone);
+    if (!found) {
         uint64_t until_ns = RT_WHEEL_NEVER;
         if (lone) /* somebody's lone actor: look again when its time has come */
             until_ns = world->now_ns(world->self) + LONE_PATIENCE_US * RT_NS_PER_US;
         rt_loop_sleep(thread, until_ns);
     }
-    if (rt_idle_wake_self(idle, thread->worker.index))
+    if (rt_idle_wake_self(idle, thread->worker.index)) {
         thread->searching = true; /* the waker counted us */
+    } else if (found) {
+        thread->searching = true; /* who added that saw us search: wake the next for the rest */
+        rt_idle_search_begin(idle);
+    }
 }
 
 static struct rt_actor *

@@ -4,3 +4,12 @@ endforeach()
 twin_stress(runtime mailbox)
 twin_stress(runtime scheduler)
 twin_sim(runtime runtime)
+
+# The models say the same in every build: once is enough.
+if(build_prefix STREQUAL "")
+  find_program(TWIN_SPIN spin REQUIRED)
+  foreach(model idle mailbox steal)
+    add_test(NAME model/${model} COMMAND ${PROJECT_SOURCE_DIR}/script/model ${model})
+    set_tests_properties(model/${model} PROPERTIES LABELS model TIMEOUT 900)
+  endforeach()
+endif()
