@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lua/config.h"
+#include "net/address.h"
 #include "runtime/compiler.h"
 #include "runtime/system.h"
 #include "runtime/text.h"
@@ -145,6 +146,14 @@ set_tls_key(struct config *config, const struct place *place, const char *value)
 }
 
 static void
+set_debug_echo(struct config *config, const struct place *place, const char *value)
+{
+    if (strcmp(value, "1") != 0 && strcmp(value, "0") != 0 && *value != '\0')
+        complain(config, place, "must be 1 or 0");
+    config->debug_echo = strcmp(value, "1") == 0;
+}
+
+static void
 refuse_setting(struct config *config, const struct place *place, const char *value)
 {
     if (*value != '\0' && strcmp(value, "0") != 0)
@@ -168,7 +177,7 @@ static const struct setting {
     {"jwks", refuse_setting},
     {"jwt_issuer", refuse_setting},
     {"jwt_audience", refuse_setting},
-    {"debug_echo", refuse_setting},
+    {"debug_echo", set_debug_echo},
 };
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= 16, "config.sources has room for all");
 
@@ -302,6 +311,20 @@ apply_credentials(struct config *config, const char *directory)
         rt_text_copy(config->master_key_file, CONFIG_TEXT_BYTES, file);
 }
 
+/* Anybody may use the echo, so only this machine may reach it. */
+static void
+check_listen(struct config *config, const struct config_listen *listen)
+{
+    const struct place place = {NULL, "LISTEN"}, echo = {NULL, "DEBUG_ECHO"};
+    struct net_address address;
+    if (listen->tls && (config->tls_cert[0] == '\0' || config->tls_key[0] == '\0'))
+        complain(config, &place, "tls: needs TWIN_TLS_CERT and TWIN_TLS_KEY");
+    if (config->debug_echo && (net_address_parse(listen->address, &address) != RT_OK ||
+                               !net_address_is_loopback(&address)))
+        complain(config, &echo, "is for loopback alone, and TWIN_LISTEN has %s; leave one out",
+                 listen->address);
+}
+
 bool
 config_read(char *const *environment, const char *file, struct config *config_out)
 {
@@ -326,12 +349,8 @@ config_read(char *const *environment, const char *file, struct config *config_ou
     for (char *const *variable = environment; *variable != NULL; variable++)
         if (strncmp(*variable, "TWIN_", 5) == 0)
             apply_variable(config_out, *variable);
-    for (unsigned i = 0; i < config_out->listen_count; i++) {
-        const struct place place = {NULL, "LISTEN"};
-        if (config_out->listens[i].tls &&
-            (config_out->tls_cert[0] == '\0' || config_out->tls_key[0] == '\0'))
-            complain(config_out, &place, "tls: needs TWIN_TLS_CERT and TWIN_TLS_KEY");
-    }
+    for (unsigned i = 0; i < config_out->listen_count; i++)
+        check_listen(config_out, &config_out->listens[i]);
     return config_out->problems[0] == '\0';
 }
 
@@ -357,6 +376,8 @@ print_value(const struct config *config, const char *name, FILE *out)
         fputs(levels[config->log_level], out);
     } else if (strcmp(name, "log_format") == 0) {
         fputs(config->log_format == RT_LOG_JSON ? "json" : "text", out);
+    } else if (strcmp(name, "debug_echo") == 0) {
+        fputs(config->debug_echo ? "1" : "0", out);
     } else if (strcmp(name, "tls_cert") == 0) {
         fputs(config->tls_cert, out);
     } else if (strcmp(name, "tls_key") == 0) {

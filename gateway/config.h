@@ -38,6 +38,7 @@ struct config {
     char admin_token[CONFIG_TEXT_BYTES]; /* secret; "" when not given */
     char policy_dir[CONFIG_TEXT_BYTES];
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES];
+    bool debug_echo; /* opens /debug/echo */
     unsigned workers;
     enum rt_log_level log_level;
     enum rt_log_format log_format;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "actors/messages.h"
+#include "gateway/echo.h"
 #include "runtime/pool.h"
 
 enum { UNREAD_MAX = 32, UNREAD_RESUME = 8 }; /* messages handed over and not yet worked on */
@@ -12,8 +13,9 @@ enum { UNREAD_MAX = 32, UNREAD_RESUME = 8 }; /* messages handed over and not yet
 struct socket {
     struct net_conn *conn; /* NULL: gone */
     struct rt_system *system;
+    struct echo *echo; /* in place of an actor */
     struct rt_address actor;
-    bool released; /* the actor has ended */
+    bool released; /* the actor has ended, or never was */
     bool paused;
     unsigned unread;
 };
@@ -196,9 +198,57 @@ refuse_overloaded(struct net_conn *conn)
 }
 
 static void
+post_note(struct socket *socket, enum twin_kind kind, uint16_t flags)
+{
+    struct rt_message *message = rt_message_create(kind, 0);
+    if (message == NULL)
+        return;
+    message->flags = flags;
+    rt_post(socket->system, socket->actor, message);
+}
+
+/* The socket has no connection any more. */
+static void
+let_go(struct socket *socket)
+{
+    socket->conn = NULL;
+    if (socket->echo != NULL)
+        echo_on_closed(socket->echo);
+    else if (!socket->released)
+        post_note(socket, CONN_CLOSED, RT_MESSAGE_CONTROL);
+    free_when_alone(socket);
+}
+
+/* An earlier request of this connection may have an actor: it is not needed any more. */
+static void
+open_echo(const struct world *world, struct net_conn *conn, const struct net_request *request)
+{
+    struct echo *echo = echo_open(conn, request);
+    if (echo == NULL)
+        return;
+    struct socket *socket = net_conn_user(conn);
+    if (socket != NULL)
+        let_go(socket);
+    socket = rt_pool_take(sizeof(*socket));
+    net_conn_set_user(conn, socket);
+    if (socket == NULL) {
+        echo_on_closed(echo);
+        net_conn_close(conn, 1013, "overload");
+        return;
+    }
+    *socket =
+        (struct socket){.conn = conn, .system = world->system, .echo = echo, .released = true};
+}
+
+static void
 on_request(void *context, struct net_conn *conn, const struct net_request *request)
 {
-    const struct world *world = context;
+    const struct front *front = context;
+    const struct world *world = front->world;
+    if (front->has_echo && strcmp(request->path, ECHO_PATH) == 0) {
+        open_echo(world, conn, request);
+        return;
+    }
     struct socket *socket = net_conn_user(conn);
     if (socket == NULL)
         socket = open_socket(world, conn);
@@ -215,6 +265,10 @@ on_message(void *context, struct net_conn *conn, enum net_ws_type type, const ui
     struct socket *socket = net_conn_user(conn);
     if (socket == NULL)
         return;
+    if (socket->echo != NULL) {
+        echo_on_message(socket->echo, conn, type, bytes, size_bytes);
+        return;
+    }
     struct rt_message *message = rt_message_create(CONN_MESSAGE, sizeof(struct conn_message));
     if (message != NULL) {
         ((struct conn_message *)rt_message_payload(message))->is_binary = type == NET_WS_BINARY;
@@ -236,21 +290,13 @@ on_message(void *context, struct net_conn *conn, enum net_ws_type type, const ui
 }
 
 static void
-post_note(struct socket *socket, enum twin_kind kind, uint16_t flags)
-{
-    struct rt_message *message = rt_message_create(kind, 0);
-    if (message == NULL)
-        return;
-    message->flags = flags;
-    rt_post(socket->system, socket->actor, message);
-}
-
-static void
 on_drained(void *context, struct net_conn *conn)
 {
     (void)context;
     struct socket *socket = net_conn_user(conn);
-    if (socket != NULL)
+    if (socket != NULL && socket->echo != NULL)
+        echo_on_drained(socket->echo, conn);
+    else if (socket != NULL)
         post_note(socket, CONN_DRAINED, RT_MESSAGE_CONTROL);
 }
 
@@ -259,19 +305,15 @@ on_closed(void *context, struct net_conn *conn, uint16_t code)
 {
     (void)context, (void)code;
     struct socket *socket = net_conn_user(conn);
-    if (socket == NULL)
-        return;
-    socket->conn = NULL;
-    if (!socket->released)
-        post_note(socket, CONN_CLOSED, RT_MESSAGE_CONTROL);
-    free_when_alone(socket);
+    if (socket != NULL)
+        let_go(socket);
 }
 
 struct net_server_events
-front_events(const struct world *world)
+front_events(const struct front *front)
 {
     return (struct net_server_events){
-        .context = (void *)(uintptr_t)world,
+        .context = (void *)(uintptr_t)front,
         .on_request = on_request,
         .on_message = on_message,
         .on_drained = on_drained,

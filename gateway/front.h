@@ -8,7 +8,12 @@
 #include "actors/connection.h"
 #include "net/server.h"
 
-/* What a server is told, for this world. `world` lives as long as the server. */
-struct net_server_events front_events(const struct world *world);
+struct front {
+    const struct world *world;
+    bool has_echo; /* /debug/echo is open (gateway/echo.h) */
+};
+
+/* What a server is told. `front` lives as long as the server. */
+struct net_server_events front_events(const struct front *front);
 
 #endif

@@ -46,6 +46,7 @@ struct gateway {
     const struct config *config;
     const struct serve_options *options;
     struct world world;
+    struct front front;
     struct rt_system *system;
     struct net_http_client *http;
     struct tlua_policies *policies;
@@ -230,6 +231,7 @@ static bool
 open_listeners(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
+    gateway->front = (struct front){.world = &gateway->world, .has_echo = config->debug_echo};
     size_t files = process_files_max();
     size_t connections = files > (size_t)2 * FILES_KEPT_FREE ? files - FILES_KEPT_FREE : files / 2;
     for (unsigned i = 0; i < config->listen_count; i++) {
@@ -240,7 +242,7 @@ open_listeners(struct gateway *gateway)
             .listen = listen->address,
             .tls_certificate_file = listen->tls ? config->tls_cert : NULL,
             .tls_key_file = listen->tls ? config->tls_key : NULL,
-            .events = front_events(&gateway->world),
+            .events = front_events(&gateway->front),
             .header_bytes_max = HEADER_BYTES_MAX,
             .body_bytes_max = BODY_BYTES_MAX,
             .message_bytes_max = FRAME_WIRE_BYTES_MAX,

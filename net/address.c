@@ -78,6 +78,15 @@ net_address_port(const struct net_address *address)
     return ntohs(*port_of(&copy));
 }
 
+bool
+net_address_is_loopback(const struct net_address *address)
+{
+    if (address->name.ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&address->name)->sin6_addr);
+    const struct sockaddr_in *name = (const struct sockaddr_in *)&address->name;
+    return ntohl(name->sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+}
+
 void
 net_address_text(const struct net_address *address, char text_out[NET_ADDRESS_TEXT_BYTES])
 {

@@ -5,6 +5,7 @@
 #define NET_ADDRESS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -27,6 +28,9 @@ enum { NET_ADDRESS_TEXT_BYTES = INET6_ADDRSTRLEN };
 RT_MUST_USE enum rt_status net_address_parse(const char *text, struct net_address *address_out);
 
 uint16_t net_address_port(const struct net_address *address);
+
+/* Whether only this machine can reach it: 127.0.0.0/8, ::1. */
+bool net_address_is_loopback(const struct net_address *address);
 
 /* The host as numbers, without the port. */
 void net_address_text(const struct net_address *address, char text_out[NET_ADDRESS_TEXT_BYTES]);

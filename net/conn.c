@@ -274,25 +274,28 @@ net_conn_on_bytes(void *owner, uint8_t *bytes, size_t size_bytes)
     update_reading(conn);
 }
 
+/* Does what was put off: reads what had to wait, writes what is queued. */
+static void
+advance(struct net_conn *conn)
+{
+    if (conn->phase == NET_CONN_DOOMED)
+        return;
+    read_early(conn);
+    flush(conn);
+    shut_if_all_is_sent(conn);
+}
+
 void
 net_conn_on_writable(void *owner)
 {
-    struct net_conn *conn = owner;
-    if (conn->phase == NET_CONN_DOOMED)
-        return;
-    flush(conn);
-    shut_if_all_is_sent(conn);
+    advance(owner);
 }
 
 static void
 on_round_end(struct rt_deferred *deferred)
 {
     struct net_conn *conn = RT_CONTAINER_OF(deferred, struct net_conn, round);
-    if (conn->phase != NET_CONN_DOOMED) {
-        read_early(conn);
-        flush(conn);
-        shut_if_all_is_sent(conn);
-    }
+    advance(conn);
     if (conn->phase == NET_CONN_DOOMED)
         net_wire_drop(conn->wire); /* on_gone has run when this returns */
 }

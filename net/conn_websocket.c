@@ -27,6 +27,13 @@ queue_frame(struct net_conn *conn, enum net_ws_opcode opcode, const void *bytes,
     return true;
 }
 
+void
+net_conn_set_message_bytes_max(struct net_conn *conn, size_t message_bytes_max)
+{
+    if (conn->phase == NET_CONN_OPEN)
+        net_ws_reader_set_message_bytes_max(conn->reader, message_bytes_max);
+}
+
 enum rt_status
 net_conn_send(struct net_conn *conn, enum net_ws_type type, const void *bytes, size_t size_bytes)
 {

@@ -146,6 +146,9 @@ void net_conn_stream_end(struct net_conn *conn);
 /* Accepts the upgrade. `subprotocol` is echoed when not NULL; it must be one the client offered. */
 void net_conn_upgrade(struct net_conn *conn, const char *subprotocol);
 
+/* Another bound than the server's message_bytes_max, for an upgraded connection. */
+void net_conn_set_message_bytes_max(struct net_conn *conn, size_t message_bytes_max);
+
 /*
  * Queues one WebSocket message; it leaves with all others of this round in one write.
  *

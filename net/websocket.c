@@ -72,6 +72,13 @@ net_ws_reader_destroy(struct net_ws_reader *reader)
     rt_pool_give(reader, sizeof(*reader));
 }
 
+void
+net_ws_reader_set_message_bytes_max(struct net_ws_reader *reader, size_t message_bytes_max)
+{
+    RT_ASSERT(reader->message_opcode == NET_WS_OP_CONTINUATION);
+    reader->message_bytes_max = message_bytes_max;
+}
+
 size_t
 net_ws_reader_held_bytes(const struct net_ws_reader *reader)
 {

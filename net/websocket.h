@@ -62,6 +62,9 @@ enum net_ws_read {
 struct net_ws_reader *net_ws_reader_create(bool from_client, size_t message_bytes_max);
 void net_ws_reader_destroy(struct net_ws_reader *reader);
 
+/* Between messages. */
+void net_ws_reader_set_message_bytes_max(struct net_ws_reader *reader, size_t message_bytes_max);
+
 /*
  * Reads from `bytes`, unmasking in place.
  *

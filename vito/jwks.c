@@ -262,7 +262,8 @@ vito_jwks_parse(const char *text, size_t size_bytes, struct vito_jwks **jwks_out
 {
     const char *problem;
     cJSON *json;
-    _Static_assert((int)VITO_JWKS_BYTES_MAX <= (int)VITO_JSON_BYTES_MAX, "the parser takes all of it");
+    _Static_assert((int)VITO_JWKS_BYTES_MAX <= (int)VITO_JSON_BYTES_MAX,
+                   "the parser takes all of it");
     enum rt_status status = vito_json_parse(text, size_bytes, &json, &problem);
     if (status != RT_OK) {
         snprintf(problem_out, VITO_JWKS_PROBLEM_BYTES, "%s", problem);

@@ -124,6 +124,10 @@ edge_on_message(void *context, struct net_conn *conn, enum net_ws_type type, con
         while (net_conn_send(conn, NET_WS_BINARY, piece, sizeof(piece)) == RT_OK)
             ;
         atomic_fetch_add(&edge_full, 1);
+    } else if (size_bytes == 5 && memcmp(bytes, "later", 5) == 0) {
+        net_conn_set_user(conn, &edge_messages); /* resumed by on_drained */
+        net_conn_pause(conn);
+        cr_assert_eq(net_conn_send(conn, type, bytes, size_bytes), RT_OK);
     } else if (net_conn_send(conn, type, bytes, size_bytes) != RT_OK) {
         atomic_fetch_add(&edge_full, 1);
     }
@@ -137,6 +141,8 @@ edge_on_drained(void *context, struct net_conn *conn)
     atomic_fetch_add(&edge_drained, 1);
     if (net_conn_user(conn) == &edge_kept)
         edge_fill(conn);
+    if (net_conn_user(conn) == &edge_messages)
+        net_conn_resume(conn);
 }
 
 static inline void

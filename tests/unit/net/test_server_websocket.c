@@ -186,6 +186,21 @@ Test(server_websocket, a_paused_connection_reads_nothing_until_it_is_resumed)
     close(fd);
 }
 
+Test(server_websocket, a_connection_that_is_resumed_when_it_has_drained_reads_on_at_once)
+{
+    edge_start(1);
+    int fd = client_open_websocket();
+    uint8_t both[100];
+    size_t size_bytes = client_frame(both, 0x81, "later", 5);
+    size_bytes += client_frame(both + size_bytes, 0x81, "rest", 4);
+    client_send(fd, both, size_bytes); /* the rest has been received when reading stops */
+    cr_assert_str_eq(client_read_frame(fd), "81:later");
+    cr_assert_str_eq(client_read_frame(fd), "81:rest");
+    client_send_frame(fd, 0x81, "more"); /* and the socket is read again */
+    cr_assert_str_eq(client_read_frame(fd), "81:more");
+    close(fd);
+}
+
 Test(server_websocket, a_close_of_the_peer_is_answered_with_its_code)
 {
     edge_start(1);
