@@ -236,6 +236,13 @@ warn_by_time(struct rt_actor *self, struct session *session, struct session_leg 
         session_emit_warning(self, session, leg, left_s);
 }
 
+/* A policy that warns at each quantum is passed on when half of the time has gone since. */
+static bool
+is_news(const struct session_leg *leg, int64_t left_s)
+{
+    return leg->warnings == 0 || left_s <= leg->warned_left_s / 2;
+}
+
 /* Without more, what follows: what the policy said, or one mode down for a quota, or the end. */
 static void
 enter_final(struct rt_actor *self, struct session *session, struct session_leg *leg,
@@ -282,7 +289,7 @@ session_on_metered(struct rt_actor *self, struct session *session,
     }
     if (leg->state != LEG_RUNNING)
         return;
-    if (metered->warn)
+    if (metered->warn && is_news(leg, metered->seconds_left))
         session_emit_warning(self, session, leg, metered->seconds_left);
     else
         warn_by_time(self, session, leg, metered);

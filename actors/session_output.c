@@ -80,6 +80,7 @@ session_emit_warning(struct rt_actor *self, struct session *session, struct sess
                      int64_t seconds_left)
 {
     leg->warnings++;
+    leg->warned_left_s = seconds_left;
     struct rt_message *message = session_frame(session, FRAME_QUOTA_WARNING, leg->turn);
     if (message != NULL) {
         struct frame_out *frame = rt_message_payload(message);

@@ -78,6 +78,7 @@ struct session_leg {
     enum vito_mode final_to;          /* LEG_FINAL_DOWNGRADE */
     char reason[PROBLEM_TOKEN_BYTES]; /* of what follows */
     uint32_t warnings;
+    int64_t warned_left_s; /* what the last of them said was left */
     bool unproven;
     char outcome[VITO_REASON_BYTES];
     uint64_t metered_ns; /* when last */

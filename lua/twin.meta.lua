@@ -154,7 +154,7 @@ function decision.downgrade(mode, reason, facts) end
 ---@return twin.Decision
 function decision.deny(reason, facts) end
 
---- Go on, and warn the client.
+--- Go on, and warn the client: once, and again when half of the time that was left has gone.
 ---@param reason? string "policy_warning" by default
 ---@param facts? table<string, any>
 ---@return twin.Decision

@@ -39,6 +39,7 @@ test("two warnings come, voice stops, and the session ends with a bill that is t
   assert.equal((await session.closed).code, 4402)
   const warnings = session.frames.filter(frame => frame.type === 'quota.warning')
   assert.ok(warnings.length >= 2, `${warnings.length} warnings`)
+  assert.ok(warnings.length <= 8, `${warnings.length} warnings`)
   const audio = session.frames.filter(frame => frame.type === 'output.audio')
   assert.ok(audio.length > 3, `${audio.length} pieces of audio`)
   const trail = await world.audit(twin, 'BILLING_EVENT')
