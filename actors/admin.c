@@ -87,6 +87,7 @@ admin_begin(struct rt_actor *self, struct admin *admin, const struct admin_call 
         return NULL;
     }
     RT_TEXT_SET(operation->tenant_id, call->segments[1]);
+    operation->caller = call->request->caller;
     return operation;
 }
 

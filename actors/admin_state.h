@@ -28,6 +28,7 @@ struct admin_operation {
     struct rt_table_link link;
     uint64_t id;
     struct rt_owed *owed;
+    struct access_caller caller;
     /* Takes the next answer, and the operation further. */
     void (*next)(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
                  struct rt_message *answer);

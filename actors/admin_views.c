@@ -14,8 +14,12 @@ resolved_for_view(struct rt_actor *self, struct admin *admin, struct admin_opera
                   struct rt_message *answer)
 {
     const struct registry_resolved *resolved = rt_message_payload(answer);
-    if (resolved->refused != PROBLEM_NONE) {
-        admin_finish_refused(self, admin, operation, problem_make(resolved->refused, NULL));
+    enum problem_reason refused = resolved->refused;
+    if (refused == PROBLEM_NONE && resolved->tenant_id[0] != '\0' &&
+        !access_may_see(&operation->caller, resolved->tenant_id))
+        refused = PROBLEM_NOT_FOUND; /* as one that is not there */
+    if (refused != PROBLEM_NONE) {
+        admin_finish_refused(self, admin, operation, problem_make(refused, NULL));
         return;
     }
     struct rt_message *message = rt_message_create(TENANT_VIEW, sizeof(struct tenant_view));
@@ -39,7 +43,8 @@ view_tenant(struct rt_actor *self, struct admin *admin, const struct admin_call 
         rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
     if (message != NULL) {
         struct registry_resolve *resolve = rt_message_payload(message);
-        resolve->role = REGISTRY_OPERATOR;
+        resolve->wakes = resolve->is_known = true;
+        resolve->caller = operation->caller;
         RT_TEXT_SET(resolve->tenant_id, operation->tenant_id);
     }
     operation->view.what = what;
@@ -140,7 +145,8 @@ found_session(struct rt_actor *self, struct admin *admin, struct admin_operation
     const struct registry_resolved *resolved = rt_message_payload(answer);
     struct rt_message *message =
         rt_message_create(SESSION_TERMINATE, sizeof(struct session_terminate));
-    if (resolved->refused != PROBLEM_NONE || message == NULL) {
+    if (resolved->refused != PROBLEM_NONE || message == NULL ||
+        !access_may_see(&operation->caller, resolved->tenant_id)) {
         rt_message_destroy(message);
         admin_finish_refused(
             self, admin, operation,

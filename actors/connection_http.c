@@ -69,7 +69,8 @@ connection_refuse(struct connection *connection, const struct problem *problem)
     add_header(&answer, "Content-Type", "application/problem+json");
     add_header(&answer, "Cache-Control", "no-store");
     if (answer.response.status == 401)
-        add_header(&answer, "WWW-Authenticate", "Bearer");
+        add_header(&answer, "WWW-Authenticate",
+                   problem->detail[0] == '\0' ? "Bearer" : "Bearer error=\"invalid_token\"");
     if (answer.response.status == 426)
         add_header(&answer, "Upgrade", "websocket");
     if (problem->retry_after_s > 0) {
@@ -164,6 +165,7 @@ connection_forward_admin(struct rt_actor *self, struct connection *connection)
         connection_refuse_for(connection, message == NULL ? PROBLEM_OVERLOAD : PROBLEM_NOT_FOUND);
         return;
     }
+    request->caller = connection->caller;
     RT_TEXT_SET(request->method, method);
     RT_TEXT_SET(request->path, path);
     RT_TEXT_SET(request->query, query);
@@ -256,7 +258,7 @@ connection_read_turn(struct connection *connection)
 void
 connection_begin_turn(struct rt_actor *self, struct connection *connection)
 {
-    struct rt_message *ready = rt_message_create(SESSION_READY, 0);
+    struct rt_message *ready = rt_message_create(SESSION_READY, sizeof(struct session_ready));
     struct rt_message *turn = rt_message_create(SESSION_CLIENT, sizeof(struct frame_in));
     if (ready == NULL || turn == NULL) {
         rt_message_destroy(ready);

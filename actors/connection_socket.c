@@ -69,11 +69,12 @@ connection_read_session(struct connection *connection)
 void
 connection_upgrade(struct rt_actor *self, struct connection *connection)
 {
-    struct rt_message *ready = rt_message_create(SESSION_READY, 0);
+    struct rt_message *ready = rt_message_create(SESSION_READY, sizeof(struct session_ready));
     if (ready == NULL) {
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
         return;
     }
+    ((struct session_ready *)rt_message_payload(ready))->expires_ms = connection->caller.expires_ms;
     connection->answered = true;
     connection->phase = CONNECTION_WEBSOCKET;
     connection->calls->upgrade(connection->socket, connection->subprotocol);

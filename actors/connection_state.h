@@ -20,6 +20,7 @@ enum {
 
 enum connection_phase {
     CONNECTION_IDLE,      /* waits for a request */
+    CONNECTION_VERIFYING, /* asked the verifier whose token it is */
     CONNECTION_RESOLVING, /* asked the registry */
     CONNECTION_OPENING,   /* asked the tenant for a session */
     CONNECTION_TURN,      /* a session of one turn is at work */
@@ -49,8 +50,8 @@ struct connection {
     struct rt_buffer *request_bytes; /* while a request is in hand */
     struct conn_request request;
     char tenant_id[VITO_TENANT_ID_BYTES];
-    struct vito_digest digest;
-    bool is_operator;
+    struct vito_digest digest;   /* of the credential that was shown */
+    struct access_caller caller; /* role NOBODY until that is known */
     bool has_mode;
     enum vito_mode mode;
     enum wire_format format;

@@ -14,12 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actors/access.h"
 #include "actors/adapter.h"
 #include "actors/frames.h"
 #include "actors/problem.h"
 #include "runtime/actor.h"
 #include "vito/hold.h"
 #include "vito/identity.h"
+#include "vito/jwt.h"
 #include "vito/rate_limit.h"
 
 enum twin_kind {
@@ -57,7 +59,7 @@ enum twin_kind {
     TENANT_DRAIN,     /* no payload: end all sessions, return the slice, stop */
 
     /* to a session */
-    SESSION_READY,     /* no payload, from the connection: frames may flow */
+    SESSION_READY,     /* struct session_ready, from the connection: frames may flow */
     SESSION_CLIENT,    /* struct frame_in, buffer: its body; from the connection */
     SESSION_CREDIT,    /* struct session_credit, from the connection */
     SESSION_TERMINATE, /* struct session_terminate */
@@ -83,6 +85,11 @@ enum twin_kind {
     VENDOR_USED,   /* struct vendor_event */
     VENDOR_CLOSED, /* struct vendor_closed; the last one of a leg */
 
+    /* to a verifier */
+    VERIFIER_CHECK,   /* request, buffer: a token → VERIFIER_CHECKED */
+    VERIFIER_CHECKED, /* struct verifier_checked */
+    VERIFIER_REFRESH, /* no payload: read the issuer's keys again */
+
     /* the admin API */
     ADMIN_REQUEST, /* request, struct admin_request, buffer: body or NULL → ADMIN_DONE */
     ADMIN_DONE,    /* struct admin_done, buffer: JSON or NULL */
@@ -90,22 +97,20 @@ enum twin_kind {
 
 /* Registry. */
 
-enum registry_role {
-    REGISTRY_CLIENT,
-    REGISTRY_OPERATOR, /* the credential was checked by the caller */
-    REGISTRY_NOBODY,   /* is it a key at all? FORBIDDEN_ROLE if so, else UNAUTHENTICATED */
-};
-
+/* Who is it, and may he reach this tenant? */
 struct registry_resolve {
-    char tenant_id[VITO_TENANT_ID_BYTES];
-    enum registry_role role;
-    struct vito_digest digest; /* CLIENT, NOBODY: of the key that was shown */
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": none is asked about */
+    bool wakes;                           /* the tenant's actor is wanted */
+    bool is_known;                        /* who it is was found out before: `caller`; else … */
+    struct vito_digest digest;            /* … of the key that was shown */
+    struct access_caller caller;
 };
 
 struct registry_resolved {
-    enum problem_reason refused; /* PROBLEM_NONE: the rest is set */
-    struct rt_address address;   /* the tenant, or the session that was asked for */
-    char key_id[VITO_ID_BYTES];
+    enum problem_reason refused;          /* PROBLEM_NONE: the rest is set */
+    struct rt_address address;            /* the tenant, or the session that was asked for */
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* FIND_SESSION, FIND_DECISION: whose it is */
+    struct access_caller caller;          /* RESOLVE: who it is */
 };
 
 struct tenant_name {
@@ -224,6 +229,10 @@ struct tenant_view {
 
 /* Session. */
 
+struct session_ready {
+    int64_t expires_ms; /* wall time when what permits it ends; 0: it does not */
+};
+
 struct session_credit {
     uint32_t bytes; /* of output the connection has passed on */
 };
@@ -294,9 +303,19 @@ struct vendor_closed {
     int64_t retry_after_s;
 };
 
+/* Verifier. */
+
+struct verifier_checked {
+    enum problem_reason refused;  /* PROBLEM_NONE: the claims are set | UNAUTHENTICATED |
+                                     KEYS_UNAVAILABLE */
+    enum vito_jwt_refusal reason; /* UNAUTHENTICATED: why */
+    struct vito_jwt_claims claims;
+};
+
 /* Admin. */
 
 struct admin_request {
+    struct access_caller caller; /* judged for this method and path */
     char method[8];
     char path[256];
     char query[256];

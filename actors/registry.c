@@ -49,7 +49,7 @@ registry_submit(struct rt_actor *self, struct registry *registry, enum twin_kind
 
 struct rt_message *
 registry_resolved_message(enum problem_reason refused, struct rt_address address,
-                          const char *key_id)
+                          const struct access_caller *caller)
 {
     struct rt_message *message =
         rt_message_create(REGISTRY_RESOLVED, sizeof(struct registry_resolved));
@@ -58,27 +58,28 @@ registry_resolved_message(enum problem_reason refused, struct rt_address address
     struct registry_resolved *resolved = rt_message_payload(message);
     resolved->refused = refused;
     resolved->address = address;
-    if (key_id != NULL)
-        RT_TEXT_SET(resolved->key_id, key_id);
+    if (caller != NULL)
+        resolved->caller = *caller;
     return message;
 }
 
 void
 registry_answer(struct rt_actor *self, const struct rt_message *request,
-                enum problem_reason refused, struct rt_address address, const char *key_id)
+                enum problem_reason refused, struct rt_address address,
+                const struct access_caller *caller)
 {
-    struct rt_message *answer = registry_resolved_message(refused, address, key_id);
+    struct rt_message *answer = registry_resolved_message(refused, address, caller);
     if (answer != NULL)
         rt_answer(self, request, answer);
     else
         rt_answer_failed(self, request, RT_NO_MEMORY);
 }
 
-/* A key was shown for a twin it does not belong to: that twin's audit trail says so. Bounded, so
- * that nobody fills the store with it. */
+/* A credential was shown for a twin it does not belong to: that twin's audit trail says so.
+ * Bounded, so that nobody fills the store with it. */
 static void
 record_refusal(struct rt_actor *self, struct registry *registry, const char *tenant_id,
-               const struct vito_key *key)
+               const struct access_caller *caller)
 {
     int64_t second = rt_wall_ms(self) / 1000;
     if (second != registry->refusals_second) {
@@ -97,13 +98,27 @@ record_refusal(struct rt_actor *self, struct registry *registry, const char *ten
     struct wire_writer *writer = wire_begin(WIRE_JSON);
     wire_open_map(writer, NULL);
     wire_text(writer, "reason", "forbidden_tenant");
-    wire_text(writer, "key_id", key->id);
-    wire_text(writer, "key_tenant_id", key->tenant_id);
+    wire_text(writer, "caller", caller->name);
+    wire_text(writer, "caller_tenant_id", caller->tenant_id);
     wire_close(writer);
     struct wire_bytes bytes;
     if (wire_end(writer, &bytes) == RT_OK)
         request.document = rt_buffer_copy(bytes.bytes, bytes.size_bytes);
     registry_submit(self, registry, REGISTRY_RESOLVED, &request); /* nothing waits for it */
+}
+
+/* Whose key it is. False when it is nobody's. */
+static bool
+caller_of_key(const struct registry *registry, const struct vito_digest *digest,
+              struct access_caller *caller_out)
+{
+    const struct registry_key *entry = registry_find_key(registry, digest);
+    if (entry == NULL)
+        return false;
+    *caller_out = (struct access_caller){.role = ACCESS_CLIENT};
+    RT_TEXT_SET(caller_out->tenant_id, entry->key.tenant_id);
+    RT_TEXT_SET(caller_out->name, entry->key.id);
+    return true;
 }
 
 static void
@@ -116,20 +131,16 @@ on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *
                         RT_NOBODY, NULL);
         return;
     }
-    if (resolve->role == REGISTRY_OPERATOR) {
-        registry_resolve_tenant(self, registry, message, resolve->tenant_id, NULL);
-        return;
-    }
-    const struct registry_key *entry = registry_find_key(registry, &resolve->digest);
-    if (entry == NULL) {
+    struct access_caller caller = resolve->caller;
+    if (!resolve->is_known && !caller_of_key(registry, &resolve->digest, &caller)) {
         registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
-    } else if (resolve->role == REGISTRY_NOBODY) {
-        registry_answer(self, message, PROBLEM_FORBIDDEN_ROLE, RT_NOBODY, NULL);
-    } else if (strcmp(entry->key.tenant_id, resolve->tenant_id) != 0) {
-        record_refusal(self, registry, resolve->tenant_id, &entry->key);
+    } else if (resolve->tenant_id[0] != '\0' && !access_may_see(&caller, resolve->tenant_id)) {
+        record_refusal(self, registry, resolve->tenant_id, &caller);
         registry_answer(self, message, PROBLEM_FORBIDDEN_TENANT, RT_NOBODY, NULL);
+    } else if (resolve->wakes) {
+        registry_resolve_tenant(self, registry, message, resolve->tenant_id, &caller);
     } else {
-        registry_resolve_tenant(self, registry, message, resolve->tenant_id, entry->key.id);
+        registry_answer(self, message, PROBLEM_NONE, RT_NOBODY, &caller);
     }
 }
 
@@ -149,6 +160,20 @@ on_session_note(struct registry *registry, enum twin_kind kind, const struct ses
     }
 }
 
+/* Where a thing is, and whose it is. */
+static void
+answer_found(struct rt_actor *self, const struct rt_message *request, struct rt_address address,
+             const char *tenant_id)
+{
+    struct rt_message *answer = registry_resolved_message(PROBLEM_NONE, address, NULL);
+    if (answer == NULL) {
+        rt_answer_failed(self, request, RT_NO_MEMORY);
+        return;
+    }
+    RT_TEXT_SET(((struct registry_resolved *)rt_message_payload(answer))->tenant_id, tenant_id);
+    rt_answer(self, request, answer);
+}
+
 static void
 on_find_session(struct rt_actor *self, struct registry *registry, struct rt_message *message)
 {
@@ -157,7 +182,7 @@ on_find_session(struct rt_actor *self, struct registry *registry, struct rt_mess
     if (entry == NULL)
         registry_answer(self, message, PROBLEM_NOT_FOUND, RT_NOBODY, NULL);
     else
-        registry_answer(self, message, PROBLEM_NONE, entry->note.session, NULL);
+        answer_found(self, message, entry->note.session, entry->note.tenant_id);
 }
 
 /* The twenty bits behind the time of a ULID: whose decision it is (tenant_make_id). */
@@ -186,7 +211,7 @@ on_find_decision(struct rt_actor *self, struct registry *registry, struct rt_mes
     uint32_t slot;
     if (slot_of(query->decision_id, &slot) && slot < registry->slot_count &&
         registry->slots[slot] != NULL && registry->slots[slot]->phase == ENTRY_AWAKE)
-        registry_answer(self, message, PROBLEM_NONE, registry->slots[slot]->tenant, NULL);
+        answer_found(self, message, registry->slots[slot]->tenant, registry->slots[slot]->id);
     else
         registry_answer(self, message, PROBLEM_NOT_FOUND, RT_NOBODY, NULL);
 }

@@ -17,7 +17,7 @@ enum registry_phase { ENTRY_LOADING, ENTRY_AWAKE, ENTRY_LEAVING };
 struct registry_waiter {
     struct registry_waiter *next;
     struct rt_owed *owed;
-    char key_id[VITO_ID_BYTES];
+    struct access_caller caller;
 };
 
 /* A tenant that is awake, or on its way. */
@@ -67,10 +67,12 @@ struct registry {
 
 /* registry.c */
 struct registry_entry *registry_find(const struct registry *registry, const char *tenant_id);
+/* An answer; with a refusal the rest is left out. `caller` may be NULL. */
 struct rt_message *registry_resolved_message(enum problem_reason refused, struct rt_address address,
-                                             const char *key_id);
+                                             const struct access_caller *caller);
 void registry_answer(struct rt_actor *self, const struct rt_message *request,
-                     enum problem_reason refused, struct rt_address address, const char *key_id);
+                     enum problem_reason refused, struct rt_address address,
+                     const struct access_caller *caller);
 /* Hands a request to the store; `kind` says what its answer is for. NULL when out of memory. */
 struct registry_change *registry_submit(struct rt_actor *self, struct registry *registry,
                                         enum twin_kind kind, struct vito_request *request);
@@ -78,7 +80,8 @@ struct registry_change *registry_submit(struct rt_actor *self, struct registry *
 /* registry_tenants.c */
 /* Answers the request with the tenant's address, now if it is awake, else when it is. */
 void registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
-                             const struct rt_message *message, const char *id, const char *key_id);
+                             const struct rt_message *message, const char *id,
+                             const struct access_caller *caller);
 void registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
                              const struct registry_change *change, const struct vito_stored *stored,
                              const struct rt_buffer *document);

@@ -17,7 +17,7 @@ answer_waiters(struct rt_actor *self, struct registry_entry *entry, enum problem
         struct registry_waiter *waiter = entry->waiters;
         entry->waiters = waiter->next;
         struct rt_message *answer =
-            registry_resolved_message(refused, entry->tenant, waiter->key_id);
+            registry_resolved_message(refused, entry->tenant, &waiter->caller);
         if (answer != NULL)
             rt_owed_answer(self, waiter->owed, answer);
         else
@@ -135,11 +135,12 @@ registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
 /* Answers now if the tenant is awake, else when it is. */
 void
 registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
-                        const struct rt_message *message, const char *id, const char *key_id)
+                        const struct rt_message *message, const char *id,
+                        const struct access_caller *caller)
 {
     struct registry_entry *entry = registry_find(registry, id);
     if (entry != NULL && entry->phase == ENTRY_AWAKE) {
-        registry_answer(self, message, PROBLEM_NONE, entry->tenant, key_id);
+        registry_answer(self, message, PROBLEM_NONE, entry->tenant, caller);
         return;
     }
     struct registry_waiter *waiter = rt_pool_take(sizeof(*waiter));
@@ -155,9 +156,8 @@ registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
         registry_answer(self, message, PROBLEM_OVERLOAD, RT_NOBODY, NULL);
         return;
     }
-    *waiter = (struct registry_waiter){.next = entry->waiters, .owed = rt_owe(self, message)};
-    if (key_id != NULL)
-        RT_TEXT_SET(waiter->key_id, key_id);
+    *waiter = (struct registry_waiter){
+        .next = entry->waiters, .owed = rt_owe(self, message), .caller = *caller};
     if (waiter->owed == NULL)
         rt_pool_give(waiter, sizeof(*waiter));
     else

@@ -7,7 +7,7 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { ENDING_MAX_MS = 12000, TICK_MS = 1000 };
+enum { ENDING_MAX_MS = 12000, TICK_MS = 1000, EXPIRY_WARNING_MS = 30000 };
 
 void
 session_change_mode(struct rt_actor *self, struct session *session, enum vito_mode to,
@@ -172,6 +172,7 @@ session_end(struct rt_actor *self, struct session *session, enum session_end rea
     session->close_code = close_code;
     rt_timer_cancel(self, &session->idle_timer);
     rt_timer_cancel(self, &session->duration_timer);
+    rt_timer_cancel(self, &session->expiry_timer);
     rt_timer_set(self, &session->ending_timer, ENDING_MAX_MS * RT_NS_PER_MS);
     session_drop_turns(self, session);
     enum adapter_stop_reason stop =
@@ -234,10 +235,44 @@ on_client(struct rt_actor *self, struct session *session, struct rt_message *mes
     }
 }
 
+/* What is left of the credential the session was opened with: it is warned of its end half a
+ * minute before, or at half of a shorter rest. */
 static void
-on_ready(struct rt_actor *self, struct session *session)
+watch_expiry(struct rt_actor *self, struct session *session, int64_t expires_ms)
+{
+    if (expires_ms == 0)
+        return;
+    int64_t left_ms = expires_ms - rt_wall_ms(self);
+    if (left_ms < 0)
+        left_ms = 0;
+    int64_t warned_ms = left_ms > 2 * EXPIRY_WARNING_MS ? EXPIRY_WARNING_MS : left_ms / 2;
+    session->expires_ms = expires_ms;
+    rt_timer_set(self, &session->expiry_timer, (uint64_t)(left_ms - warned_ms) * RT_NS_PER_MS);
+}
+
+static void
+on_expiry(struct rt_actor *self, struct session *session)
+{
+    int64_t left_ms = session->expires_ms - rt_wall_ms(self);
+    if (session->expiry_warned || left_ms <= 0) {
+        session_end(self, session, SESSION_TIMEOUT, 4401);
+        return;
+    }
+    session->expiry_warned = true;
+    struct problem problem =
+        problem_make(PROBLEM_CREDENTIAL_EXPIRES,
+                     "in %lld s the session ends with it: open another one with a new credential",
+                     (long long)(left_ms + 999) / 1000);
+    if (session->phase == SESSION_OPEN)
+        session_emit_error(self, session, NULL, &problem);
+    rt_timer_set(self, &session->expiry_timer, (uint64_t)left_ms * RT_NS_PER_MS);
+}
+
+static void
+on_ready(struct rt_actor *self, struct session *session, const struct session_ready *ready)
 {
     session->ready = true;
+    watch_expiry(self, session, ready->expires_ms);
     session->began_ms = rt_wall_ms(self);
     rt_timer_set(self, &session->idle_timer, session->world->session_idle_ms * RT_NS_PER_MS);
     rt_timer_set(self, &session->tick_timer, TICK_MS * RT_NS_PER_MS);
@@ -258,6 +293,8 @@ on_timer(struct rt_actor *self, struct session *session, struct rt_message *mess
         session_end(self, session, SESSION_TIMEOUT, 4408);
     } else if (timer == &session->duration_timer) {
         session_end(self, session, SESSION_TIMEOUT, 4410);
+    } else if (timer == &session->expiry_timer) {
+        on_expiry(self, session);
     } else if (timer == &session->ending_timer) {
         emit_ended(self, session); /* what is not settled yet, the tenant sees to */
         rt_stop(self, RT_EXIT_NORMAL);
@@ -302,7 +339,7 @@ from_connection(struct rt_actor *self, struct session *session, struct rt_messag
 {
     switch (message->kind) {
     case SESSION_READY:
-        on_ready(self, session);
+        on_ready(self, session, rt_message_payload(message));
         break;
     case SESSION_CREDIT:
         session_on_credit(self, session,

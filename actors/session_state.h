@@ -123,6 +123,10 @@ struct session {
     enum session_end end_reason;
     uint16_t close_code;
     struct rt_timer idle_timer, duration_timer, tick_timer, ending_timer;
+
+    int64_t expires_ms;           /* wall time when what permits the session ends; 0: never */
+    struct rt_timer expiry_timer; /* to the warning, then to the end */
+    bool expiry_warned;
 };
 
 /* session.c */

@@ -5,6 +5,7 @@
 #include "actors/admin.h"
 #include "actors/registry.h"
 #include "actors/vendor.h"
+#include "actors/verifier.h"
 
 enum { RESTARTS_MAX = 10, RESTART_WINDOW_MS = 60000, RESTART_BACKOFF_MS = 100 };
 
@@ -29,6 +30,9 @@ world_start(struct world *world)
     enum rt_status status = RT_OK;
     for (unsigned i = 0; i < rt_system_workers(world->system) && status == RT_OK; i++)
         status = spawn(world, &vendor_behaviour, (int)i, &world->vendors[i]);
+    for (unsigned i = 0;
+         world_has_issuer(world) && i < rt_system_workers(world->system) && status == RT_OK; i++)
+        status = spawn(world, &verifier_behaviour, (int)i, &world->verifiers[i]);
     if (status == RT_OK)
         status = spawn(world, &registry_behaviour, RT_ANY_WORKER, &world->registry);
     if (status == RT_OK)

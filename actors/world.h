@@ -21,7 +21,16 @@ struct world_vendor_base {
     char url[ADAPTER_URL_BYTES];
 };
 
-enum { WORLD_VENDOR_BASES_MAX = 16 };
+enum { WORLD_VENDOR_BASES_MAX = 16, WORLD_ISSUER_BYTES = 512 };
+
+/* Whose tokens are accepted. */
+struct world_issuer {
+    char source[WORLD_ISSUER_BYTES]; /* of its keys: a file or an http(s) URL; "": nobody's */
+    char issuer[WORLD_ISSUER_BYTES], audience[WORLD_ISSUER_BYTES]; /* "iss" and "aud" */
+
+    /* Reads a small local file: RT_OK | RT_NOT_FOUND | RT_TOO_BIG | RT_NO_MEMORY | RT_IO. */
+    enum rt_status (*read_file)(const char *path, size_t bytes_max, struct rt_buffer **text_out);
+};
 
 struct world {
     struct rt_system *system;
@@ -30,7 +39,8 @@ struct world {
     struct vito_secrets *secrets; /* the vault's, where there is one */
     struct vito_keyring *keyring;
     struct vito_digest admin_token; /* digest of the operator's token */
-    struct net_http_port http;      /* for actors/vendor_wire.c alone */
+    struct world_issuer issuer;
+    struct net_http_port http; /* for actors/vendor_wire.c and actors/verifier.c alone */
     struct policy_port policies;
     struct adapter_port adapters;
     struct world_vendor_base vendor_bases[WORLD_VENDOR_BASES_MAX]; /* in place of the sheets' */
@@ -46,7 +56,8 @@ struct world {
     void *drained_context;
 
     /* well-known actors, spawned in this order by world_start() */
-    struct rt_address vendors[RT_WORKERS_MAX]; /* one a worker, pinned to it */
+    struct rt_address vendors[RT_WORKERS_MAX];   /* one a worker, pinned to it */
+    struct rt_address verifiers[RT_WORKERS_MAX]; /* likewise, when there is an issuer */
     struct rt_address registry;
     struct rt_address admin;
 };
@@ -62,6 +73,13 @@ RT_MUST_USE enum rt_status world_start(struct world *world);
 
 /* The base URL of a provider: what was configured, else its sheet's. NULL: unknown provider. */
 const char *world_vendor_base(const struct world *world, const char *provider);
+
+/* Whether tokens are accepted at all. */
+static inline bool
+world_has_issuer(const struct world *world)
+{
+    return world->issuer.source[0] != '\0';
+}
 
 /* Whether a URL's host is this machine: 127.0.0.0/8, ::1 or localhost. */
 bool world_url_is_loopback(const char *url);

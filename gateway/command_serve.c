@@ -8,6 +8,7 @@
 
 #include "gateway/command.h"
 #include "gateway/config.h"
+#include "gateway/issuer.h"
 #include "gateway/serve.h"
 #include "lua/policy_check.h"
 #include "runtime/world.h"
@@ -85,6 +86,17 @@ check_policies(const char *directory)
     return problems;
 }
 
+static bool
+check_issuer(const struct config *config)
+{
+    struct world_issuer issuer;
+    char problem[2 * CONFIG_TEXT_BYTES];
+    bool fine = issuer_open(config, &issuer, problem, sizeof(problem));
+    if (!fine)
+        fprintf(stderr, "%s\n", problem);
+    return fine;
+}
+
 int
 command_check(int count, char **arguments)
 {
@@ -113,7 +125,8 @@ command_check(int count, char **arguments)
     bool fine = read_config(file, &config);
     if (print)
         config_print(&config, stdout);
-    fine = check_policies(config.policy_dir) == 0 && fine;
+    bool sound = check_issuer(&config);
+    fine = check_policies(config.policy_dir) == 0 && sound && fine;
     if (fine)
         puts("no problems");
     return fine ? COMMAND_DONE : COMMAND_FAILED;

@@ -154,10 +154,25 @@ set_debug_echo(struct config *config, const struct place *place, const char *val
 }
 
 static void
-refuse_setting(struct config *config, const struct place *place, const char *value)
+set_jwks(struct config *config, const struct place *place, const char *value)
 {
-    if (*value != '\0' && strcmp(value, "0") != 0)
-        complain(config, place, "is not built into this version; leave it out");
+    bool is_url = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
+    if (*value == '\0' || (!is_url && strstr(value, "://") != NULL))
+        complain(config, place, "must be a file, or an http or https URL, of a JWK set");
+    else
+        set_text(config, place, config->jwks, value);
+}
+
+static void
+set_jwt_issuer(struct config *config, const struct place *place, const char *value)
+{
+    set_text(config, place, config->jwt_issuer, value);
+}
+
+static void
+set_jwt_audience(struct config *config, const struct place *place, const char *value)
+{
+    set_text(config, place, config->jwt_audience, value);
 }
 
 static const struct setting {
@@ -174,9 +189,9 @@ static const struct setting {
     {"log_format", set_log_format},
     {"tls_cert", set_tls_cert},
     {"tls_key", set_tls_key},
-    {"jwks", refuse_setting},
-    {"jwt_issuer", refuse_setting},
-    {"jwt_audience", refuse_setting},
+    {"jwks", set_jwks},
+    {"jwt_issuer", set_jwt_issuer},
+    {"jwt_audience", set_jwt_audience},
     {"debug_echo", set_debug_echo},
 };
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= 16, "config.sources has room for all");
@@ -325,6 +340,24 @@ check_listen(struct config *config, const struct config_listen *listen)
                  listen->address);
 }
 
+/* A token is believed only when it says that it is from that issuer and for us (RFC 8725, 3.8 and
+ * 3.9), so the three settings belong together. */
+static void
+check_issuer(struct config *config)
+{
+    const struct place keys = {NULL, "JWKS"}, issuer = {NULL, "JWT_ISSUER"},
+                       audience = {NULL, "JWT_AUDIENCE"};
+    if (config->jwks[0] == '\0') {
+        if (config->jwt_issuer[0] != '\0' || config->jwt_audience[0] != '\0')
+            complain(config, &keys, "is needed with TWIN_JWT_ISSUER and TWIN_JWT_AUDIENCE");
+        return;
+    }
+    if (config->jwt_issuer[0] == '\0')
+        complain(config, &issuer, "is needed with TWIN_JWKS: the \"iss\" that tokens must have");
+    if (config->jwt_audience[0] == '\0')
+        complain(config, &audience, "is needed with TWIN_JWKS: the \"aud\" that tokens must have");
+}
+
 bool
 config_read(char *const *environment, const char *file, struct config *config_out)
 {
@@ -351,6 +384,7 @@ config_read(char *const *environment, const char *file, struct config *config_ou
             apply_variable(config_out, *variable);
     for (unsigned i = 0; i < config_out->listen_count; i++)
         check_listen(config_out, &config_out->listens[i]);
+    check_issuer(config_out);
     return config_out->problems[0] == '\0';
 }
 
@@ -382,6 +416,12 @@ print_value(const struct config *config, const char *name, FILE *out)
         fputs(config->tls_cert, out);
     } else if (strcmp(name, "tls_key") == 0) {
         fputs(config->tls_key, out);
+    } else if (strcmp(name, "jwks") == 0) {
+        fputs(config->jwks, out);
+    } else if (strcmp(name, "jwt_issuer") == 0) {
+        fputs(config->jwt_issuer, out);
+    } else if (strcmp(name, "jwt_audience") == 0) {
+        fputs(config->jwt_audience, out);
     }
 }
 
@@ -390,8 +430,6 @@ config_print(const struct config *config, FILE *out)
 {
     static const char *const sources[] = {"default", "file", "environment"};
     for (size_t i = 0; i < RT_COUNT_OF(settings); i++) {
-        if (settings[i].set == refuse_setting)
-            continue;
         fprintf(out, "%-16s = ", settings[i].name);
         print_value(config, settings[i].name, out);
         fprintf(out, "  (%s)\n", sources[config->sources[i]]);

@@ -38,7 +38,9 @@ struct config {
     char admin_token[CONFIG_TEXT_BYTES]; /* secret; "" when not given */
     char policy_dir[CONFIG_TEXT_BYTES];
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES];
-    bool debug_echo; /* opens /debug/echo */
+    bool debug_echo;              /* opens /debug/echo */
+    char jwks[CONFIG_TEXT_BYTES]; /* "": tokens are not accepted */
+    char jwt_issuer[CONFIG_TEXT_BYTES], jwt_audience[CONFIG_TEXT_BYTES];
     unsigned workers;
     enum rt_log_level log_level;
     enum rt_log_format log_format;

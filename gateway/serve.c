@@ -15,6 +15,7 @@
 #include "actors/messages.h"
 #include "actors/world.h"
 #include "gateway/front.h"
+#include "gateway/issuer.h"
 #include "gateway/process.h"
 #include "gateway/token.h"
 #include "lua/adapter_vm.h"
@@ -208,6 +209,17 @@ open_vendors(struct gateway *gateway)
     return true;
 }
 
+static bool
+open_issuer(struct gateway *gateway)
+{
+    const struct config *config = gateway->config;
+    char problem[2 * CONFIG_TEXT_BYTES];
+    if (strncmp(config->jwks, "http://", 7) == 0 && !world_url_is_loopback(config->jwks))
+        rt_log(RT_LOG_WARN, "issuer.keys_in_the_clear", RT_STR("source", config->jwks));
+    return issuer_open(config, &gateway->world.issuer, problem, sizeof(problem)) ||
+           fail("%s", problem);
+}
+
 static void
 on_drained(void *context)
 {
@@ -266,7 +278,8 @@ open_all(struct gateway *gateway)
 {
     return open_log(gateway->config) && open_keys(gateway) && open_system(gateway) &&
            open_store(gateway) && open_token(gateway) && open_scripts(gateway) &&
-           open_vendors(gateway) && open_actors(gateway) && open_listeners(gateway) &&
+           open_vendors(gateway) && open_issuer(gateway) && open_actors(gateway) &&
+           open_listeners(gateway) &&
            (rt_system_start(gateway->system) == RT_OK || fail("cannot start the workers"));
 }
 
@@ -307,6 +320,18 @@ announce(const struct gateway *gateway)
            RT_STR("store", gateway->config->store));
 }
 
+/* What may change while we run: policies, and the issuer's keys. */
+static void
+reload(struct gateway *gateway)
+{
+    tlua_policies_reload(gateway->policies);
+    for (unsigned i = 0; world_has_issuer(&gateway->world) && i < gateway->config->workers; i++) {
+        struct rt_message *message = rt_message_create(VERIFIER_REFRESH, 0);
+        if (message != NULL)
+            rt_post(gateway->system, gateway->world.verifiers[i], message);
+    }
+}
+
 /* Sessions end with their bills, tenants give back what they did not spend; bounded in time. */
 static void
 drain(struct gateway *gateway)
@@ -344,7 +369,7 @@ serve(const struct config *config, const struct serve_options *options)
     if (started) {
         announce(gateway);
         while (process_wait() == PROCESS_RELOAD)
-            tlua_policies_reload(gateway->policies);
+            reload(gateway);
         drain(gateway);
     }
     close_all(gateway);

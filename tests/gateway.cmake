@@ -1,6 +1,6 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
-set(suites autobahn bad_input bad_policies budget cap commands echo isolation memory rate session
+set(suites autobahn bad_input bad_policies budget cap commands echo isolation memory rate session tokens
   vendor_faults video)
 if(NOT build_prefix STREQUAL "")
   # A sanitizer keeps freed memory, and a minute of video is the same minute.
