@@ -245,7 +245,7 @@ watch_expiry(struct rt_actor *self, struct session *session, int64_t expires_ms)
     int64_t left_ms = expires_ms - rt_wall_ms(self);
     if (left_ms < 0)
         left_ms = 0;
-    int64_t warned_ms = left_ms > 2 * EXPIRY_WARNING_MS ? EXPIRY_WARNING_MS : left_ms / 2;
+    int64_t warned_ms = left_ms / 2 > EXPIRY_WARNING_MS ? EXPIRY_WARNING_MS : left_ms / 2;
     session->expires_ms = expires_ms;
     rt_timer_set(self, &session->expiry_timer, (uint64_t)(left_ms - warned_ms) * RT_NS_PER_MS);
 }

@@ -138,7 +138,9 @@ test('a key the issuer adds is found, one he withdraws is not believed any more'
   const fetches = issuer.fetches
   const stranger = new Issuer()
   stranger.addKey('nobody')
-  for (let i = 0; i < 50; i++) assert.equal((await turn(a, stranger.token('nobody', a.id))).status, 401)
+  for (let i = 0; i < 50; i++) {
+    assert.equal((await turn(a, stranger.token('nobody', a.id))).status, 401)
+  }
   assert.ok(issuer.fetches - fetches <= 4, `fifty tokens made ${issuer.fetches - fetches} fetches`)
   issuer.removeKey('next')
   process.kill(world.gateway.pid, 'SIGHUP')
