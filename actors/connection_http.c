@@ -269,8 +269,11 @@ connection_begin_turn(struct rt_actor *self, struct connection *connection)
     connection->phase = CONNECTION_TURN;
     ((struct frame_in *)rt_message_payload(turn))->type = CLIENT_TURN;
     turn->buffer = rt_buffer_acquire(connection->turn.text);
-    rt_send(self, connection->session, ready);
-    rt_send(self, connection->session, turn);
+    rt_send_control(self, connection->session, ready);
+    if (rt_send(self, connection->session, turn) == RT_FULL) {
+        rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+    }
 }
 
 static void

@@ -79,7 +79,7 @@ connection_upgrade(struct rt_actor *self, struct connection *connection)
     connection->phase = CONNECTION_WEBSOCKET;
     connection->calls->upgrade(connection->socket, connection->subprotocol);
     connection_forget_request(connection);
-    rt_send(self, connection->session, ready);
+    rt_send_control(self, connection->session, ready);
 }
 
 void

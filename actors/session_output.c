@@ -36,9 +36,10 @@ session_emit(struct rt_actor *self, struct session *session, struct rt_message *
         rt_message_destroy(frame);
         return;
     }
-    /* Output is credited, so its lane has room; a connection that takes no frames any more is
-     * about to be reported dead. */
-    rt_send(self, session->connection, frame);
+    /* Output is credited, so its lane has room; when it is full all the same, a frame would be
+     * missing: better no connection than a false one. A dead one is about to be reported. */
+    if (rt_send(self, session->connection, frame) == RT_FULL)
+        rt_exit(rt_system_of(self), session->connection, RT_EXIT_KILLED);
 }
 
 void

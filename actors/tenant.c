@@ -311,6 +311,9 @@ tenant_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case RT_KIND_DOWN:
         tenant_on_down(self, tenant, message);
         break;
+    case RT_KIND_FAILED: /* the registry could not say whether we may leave: ask again */
+        tenant_became_idle(self, tenant);
+        break;
     case TENANT_OPEN:
     case TENANT_ADMIT:
     case TENANT_HOLD:

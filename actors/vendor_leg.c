@@ -126,6 +126,16 @@ free_leg(struct vendor *vendor, struct vendor_leg *leg)
     rt_pool_give(leg, sizeof(*leg));
 }
 
+static void
+tell_closed(struct vendor *vendor, struct rt_address to, const struct vendor_closed *closed)
+{
+    struct rt_message *message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
+    if (message == NULL)
+        return; /* the tenant's patience with the leg ends by itself */
+    *(struct vendor_closed *)rt_message_payload(message) = *closed;
+    rt_send_control(vendor->self, to, message);
+}
+
 void
 vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stopped stopped)
 {
@@ -146,12 +156,14 @@ vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_sto
         .retry_after_s = leg->retry_after_s,
     };
     *(struct vendor_closed *)rt_message_payload(message) = closed;
-    struct rt_address heir = leg->heir;
     /* Data lane: behind the output that was sent before. */
-    if (rt_send(vendor->self, leg->owner, message) != RT_OK &&
-        (message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed))) != NULL) {
-        *(struct vendor_closed *)rt_message_payload(message) = closed;
-        rt_send_control(vendor->self, heir, message);
+    enum rt_status status = rt_send(vendor->self, leg->owner, message);
+    if (status == RT_FULL) { /* some output is lost: let it not pass for a whole answer */
+        if (closed.error == ADAPTER_ERROR_NONE)
+            closed.error = ADAPTER_ERROR_RETRYABLE;
+        tell_closed(vendor, leg->owner, &closed);
+    } else if (status != RT_OK) {
+        tell_closed(vendor, leg->heir, &closed);
     }
     free_leg(vendor, leg);
 }

@@ -178,7 +178,7 @@ rt_spawn_child(struct rt_actor *self, const struct rt_spawn_options *options,
     if (status != RT_OK)
         return status;
     if (!rt_peer_add(self, RT_PEER_CHILD, child)) {
-        rt_exit(self->system, child, RT_EXIT_FAILED);
+        rt_exit(self->system, child, RT_EXIT_KILLED);
         return RT_NO_MEMORY;
     }
     *address_out = child;

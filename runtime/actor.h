@@ -107,7 +107,8 @@ RT_MUST_USE enum rt_status rt_spawn_child(struct rt_actor *self,
  */
 enum rt_status rt_post(struct rt_system *system, struct rt_address to, struct rt_message *message);
 
-/* Asks an actor to end. Nothing happens when it is dead. Threads: any. */
+/* Asks an actor to end; with RT_EXIT_FAILED to fail, after which it may be restarted. Nothing
+ * happens when it is dead. Threads: any. */
 void rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason);
 
 /* For an actor's own handlers. */

@@ -1,6 +1,7 @@
 #include "runtime/sim.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/assert.h"
 #include "runtime/internal.h"
@@ -8,6 +9,13 @@
 enum {
     BATCH_MAX = 100, /* messages a turn at most, as in the real scheduler */
     RUNNABLE_ROOM_FIRST = 64,
+    STALLS_MAX = 16, /* actors that stand still at once */
+};
+
+/* An actor that is not scheduled for a while. */
+struct stall {
+    uint64_t actor_id;
+    uint64_t until_ns;
 };
 
 struct event {
@@ -22,12 +30,16 @@ struct rt_sim {
     struct rt_world world;
     struct rt_random random;
     uint64_t now_ns;
+    uint64_t suspended_ns; /* in all: what the boot clock is ahead */
     int64_t start_wall_ms;
+    int64_t wall_step_ms; /* in all: what somebody has set the wall clock ahead */
     uint64_t hash;
     uint64_t steps;
     bool ending;
 
     struct rt_worker workers[RT_WORKERS_MAX];
+    uint64_t worker_until_ns[RT_WORKERS_MAX]; /* it stands still until then */
+    struct stall stalls[STALLS_MAX];
 
     struct rt_actor **runnable;
     size_t runnable_count, runnable_room;
@@ -49,11 +61,18 @@ sim_now_ns(void *self)
     return ((struct rt_sim *)self)->now_ns;
 }
 
+static uint64_t
+sim_boot_ns(void *self)
+{
+    struct rt_sim *sim = self;
+    return sim->now_ns + sim->suspended_ns;
+}
+
 static int64_t
 sim_wall_ms(void *self)
 {
     struct rt_sim *sim = self;
-    return sim->start_wall_ms + (int64_t)(sim->now_ns / RT_NS_PER_MS);
+    return sim->start_wall_ms + sim->wall_step_ms + (int64_t)(sim_boot_ns(sim) / RT_NS_PER_MS);
 }
 
 static void
@@ -139,16 +158,49 @@ rt_sim_add(struct rt_actor *actor)
     sim->runnable[sim->runnable_count++] = actor;
 }
 
+/* Until when an actor stands still: itself, or the worker that it is pinned to. */
+static uint64_t
+held_until_ns(const struct rt_sim *sim, const struct rt_actor *actor)
+{
+    uint64_t until_ns = actor->worker == RT_ANY_WORKER ? 0 : sim->worker_until_ns[actor->worker];
+    for (size_t i = 0; i < STALLS_MAX; i++)
+        if (sim->stalls[i].actor_id == rt_actor_id(actor) && sim->stalls[i].until_ns > until_ns)
+            until_ns = sim->stalls[i].until_ns;
+    return until_ns;
+}
+
+static void
+release(void *actor)
+{
+    rt_sim_add(actor);
+}
+
+static unsigned
+choose_worker(struct rt_sim *sim, const struct rt_actor *actor)
+{
+    if (actor->worker != RT_ANY_WORKER)
+        return (unsigned)actor->worker;
+    unsigned count = sim->system.worker_count;
+    unsigned worker = (unsigned)rt_random_below(&sim->random, count);
+    for (unsigned i = 0; i < count && sim->worker_until_ns[worker] > sim->now_ns; i++)
+        worker = (worker + 1) % count;
+    return worker;
+}
+
 static void
 run_some_actor(struct rt_sim *sim)
 {
     size_t index = rt_random_below(&sim->random, sim->runnable_count);
     struct rt_actor *actor = sim->runnable[index];
     sim->runnable[index] = sim->runnable[--sim->runnable_count];
+    uint64_t held_ns = held_until_ns(sim, actor);
+    if (held_ns > sim->now_ns) {
+        bool kept = rt_sim_after(sim, held_ns - sim->now_ns, release, actor);
+        RT_ASSERT(kept);
+        return;
+    }
 
-    unsigned worker = actor->worker != RT_ANY_WORKER
-                          ? (unsigned)actor->worker
-                          : (unsigned)rt_random_below(&sim->random, sim->system.worker_count);
+    unsigned worker = choose_worker(sim, actor);
     /* Mostly short turns: they interleave actors more. */
     uint64_t bound = rt_random_chance(&sim->random, 700) ? 4 : BATCH_MAX;
     struct rt_turn_limits limits = {
@@ -172,6 +224,8 @@ next_timer_ns(struct rt_sim *sim)
     uint64_t next_ns = RT_WHEEL_NEVER;
     for (unsigned i = 0; i < sim->system.worker_count; i++) {
         uint64_t ns = rt_timers_next_ns(&sim->workers[i].timers);
+        if (ns < sim->worker_until_ns[i])
+            ns = sim->worker_until_ns[i];
         if (ns < next_ns)
             next_ns = ns;
     }
@@ -182,7 +236,8 @@ static void
 fire_timers(struct rt_sim *sim)
 {
     for (unsigned i = 0; i < sim->system.worker_count; i++)
-        rt_timers_fire(&sim->system, &sim->workers[i].timers, sim->now_ns);
+        if (sim->worker_until_ns[i] <= sim->now_ns)
+            rt_timers_fire(&sim->system, &sim->workers[i].timers, sim->now_ns);
 }
 
 static void
@@ -228,6 +283,55 @@ rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns)
         ;
 }
 
+void
+rt_sim_stall(struct rt_sim *sim, struct rt_address who, uint64_t duration_ns)
+{
+    struct stall *oldest = &sim->stalls[0];
+    for (size_t i = 1; i < STALLS_MAX; i++)
+        if (sim->stalls[i].until_ns < oldest->until_ns)
+            oldest = &sim->stalls[i];
+    *oldest = (struct stall){who.id, sim->now_ns + duration_ns};
+}
+
+void
+rt_sim_stall_worker(struct rt_sim *sim, unsigned worker, uint64_t duration_ns)
+{
+    RT_ASSERT(worker < sim->system.worker_count);
+    sim->worker_until_ns[worker] = sim->now_ns + duration_ns;
+}
+
+void
+rt_sim_pause(struct rt_sim *sim, uint64_t duration_ns, bool suspended)
+{
+    if (suspended)
+        sim->suspended_ns += duration_ns;
+    else
+        sim->now_ns += duration_ns;
+}
+
+void
+rt_sim_step_wall(struct rt_sim *sim, int64_t step_ms)
+{
+    sim->wall_step_ms += step_ms;
+}
+
+bool
+rt_sim_pick(struct rt_sim *sim, const char *kind, struct rt_address *who_out)
+{
+    unsigned chunks = atomic_load_explicit(&sim->system.slab.chunk_count, memory_order_relaxed);
+    uint64_t found = 0;
+    for (unsigned i = 0; i < chunks * RT_SLAB_CHUNK_ACTORS; i++) {
+        struct rt_actor *chunk = atomic_load_explicit(
+            &sim->system.slab.chunks[i / RT_SLAB_CHUNK_ACTORS], memory_order_relaxed);
+        const struct rt_actor *actor = &chunk[i % RT_SLAB_CHUNK_ACTORS];
+        if (rt_actor_id(actor) == 0 || strcmp(rt_behaviour_of(actor)->name, kind) != 0)
+            continue;
+        if (rt_random_below(&sim->random, ++found) == 0) /* each with the same chance */
+            *who_out = rt_self(actor);
+    }
+    return found > 0;
+}
+
 struct rt_sim *
 rt_sim_create(const struct rt_sim_options *options)
 {
@@ -239,7 +343,7 @@ rt_sim_create(const struct rt_sim_options *options)
     sim->world = (struct rt_world){
         .self = sim,
         .now_ns = sim_now_ns,
-        .boot_ns = sim_now_ns,
+        .boot_ns = sim_boot_ns,
         .wall_ms = sim_wall_ms,
         .random = sim_random_bytes,
     };

@@ -54,6 +54,23 @@ bool rt_sim_step(struct rt_sim *sim, uint64_t until_ns);
 /* Steps until nothing is left before `until_ns`. */
 void rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns);
 
+/* A living actor of a kind, as its behaviour names it; false when there is none. */
+RT_MUST_USE bool rt_sim_pick(struct rt_sim *sim, const char *kind, struct rt_address *who_out);
+
+/* An actor is not scheduled for a while, as if its turn took so long. Of many at once, those that
+ * end last are kept. */
+void rt_sim_stall(struct rt_sim *sim, struct rt_address who, uint64_t duration_ns);
+
+/* A worker stands still: its timers and what is pinned to it. The others go on. */
+void rt_sim_stall_worker(struct rt_sim *sim, unsigned worker, uint64_t duration_ns);
+
+/* The whole process stands still (SIGSTOP); `suspended`: the machine, whose monotonic clock does
+ * not count that. */
+void rt_sim_pause(struct rt_sim *sim, uint64_t duration_ns, bool suspended);
+
+/* Somebody sets the wall clock. */
+void rt_sim_step_wall(struct rt_sim *sim, int64_t step_ms);
+
 /* Mixes a number of the environment's into the trace hash. */
 void rt_sim_trace(struct rt_sim *sim, uint64_t value);
 

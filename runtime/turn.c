@@ -38,9 +38,14 @@ static bool
 handle_own(struct rt_actor *actor, struct rt_message *message)
 {
     switch (message->kind) {
-    case RT_KIND_EXIT:
-        rt_stop(actor, ((struct rt_exit *)rt_message_payload(message))->reason);
+    case RT_KIND_EXIT: {
+        enum rt_exit_reason reason = ((struct rt_exit *)rt_message_payload(message))->reason;
+        if (reason == RT_EXIT_FAILED)
+            rt_fail(actor, "told_to");
+        else
+            rt_stop(actor, reason);
         return true;
+    }
     case RT_KIND_MONITOR: {
         struct rt_address watcher = *(struct rt_address *)rt_message_payload(message);
         if (!rt_peer_add(actor, RT_PEER_WATCHER, watcher))

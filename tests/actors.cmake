@@ -6,8 +6,14 @@ if(TARGET test_frames)
 endif()
 
 # The twin's actors in the simulated world, over the embedded store's SQL.
-add_library(sim_world STATIC sim/world/sim_books.c sim/world/sim_clients.c sim/world/sim_policy.c
-  sim/world/sim_store.c sim/world/sim_vendors.c)
+add_library(sim_world STATIC sim/world/sim_books.c sim/world/sim_chaos.c sim/world/sim_clients.c
+  sim/world/sim_memory.c sim/world/sim_policy.c sim/world/sim_run.c sim/world/sim_store.c
+  sim/world/sim_vendors.c)
+# What actors take memory with goes through sim_memory.c, which fails by the dice.
+foreach(taker rt_pool_take rt_buffer_create rt_buffer_copy rt_table_add)
+  target_link_options(sim_world INTERFACE LINKER:--wrap=${taker})
+endforeach()
 target_link_libraries(sim_world PUBLIC actors vito_sqlite
   PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM PkgConfig::SQLITE)
-twin_sim(sim_world twins)
+twin_sim(sim_world twins --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt
+  --faults stall,flood,pause,clock)

@@ -8,9 +8,8 @@
 #include "tests/stress/stress.h"
 #include "vito/store/sqlite/internal.h"
 
-RT_PRINTF(2, 3)
-static void
-find(struct sim_books *books, const char *format, ...)
+void
+sim_books_find(struct sim_books *books, const char *format, ...)
 {
     va_list arguments;
     if (books->finding[0] != '\0')
@@ -18,34 +17,6 @@ find(struct sim_books *books, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(books->finding, sizeof(books->finding), format, arguments);
     va_end(arguments);
-}
-
-void
-sim_books_open(struct sim_books *books)
-{
-    CHECK(sqlite3_prepare_v2(books->database->db,
-                             "SELECT held_nusd FROM vito_usage WHERE leg_id = ? "
-                             "AND state = 'open'",
-                             -1, &books->held, NULL) == SQLITE_OK);
-}
-
-void
-sim_books_close(struct sim_books *books)
-{
-    sqlite3_finalize(books->held);
-}
-
-void
-sim_books_check_vendor(struct sim_books *books, const struct sim_truth *truth)
-{
-    sqlite3_bind_text(books->held, 1, truth->leg_id, -1, SQLITE_STATIC);
-    int64_t held =
-        sqlite3_step(books->held) == SQLITE_ROW ? sqlite3_column_int64(books->held, 0) : 0;
-    sqlite3_reset(books->held);
-    int64_t true_nusd = sim_truth_nusd(books->vendors, truth);
-    if (true_nusd > held)
-        find(books, "I1: %s: its %s vendor has done work for %ld, held is %ld", truth->leg_id,
-             vito_mode_name(truth->mode), true_nusd, held);
 }
 
 /* Each counts what must not be. */
@@ -76,6 +47,8 @@ static const struct {
      "SELECT count(*) FROM vito_usage WHERE cost_nusd > held_nusd"},
 };
 
+_Static_assert(RT_COUNT_OF(ledger_rules) <= SIM_LEDGER_RULES, "there is room for all");
+
 static const struct {
     const char *what, *sql;
 } end_rules[] = {
@@ -83,13 +56,82 @@ static const struct {
     {"I6: money is still reserved", "SELECT sum(reserved_nusd) FROM vito_budgets"},
 };
 
+static sqlite3_stmt *
+prepare(struct sim_books *books, const char *sql)
+{
+    sqlite3_stmt *statement;
+    CHECK(sqlite3_prepare_v2(books->database->db, sql, -1, &statement, NULL) == SQLITE_OK);
+    return statement;
+}
+
+void
+sim_books_open(struct sim_books *books)
+{
+    books->held = prepare(books, "SELECT state = 'open', coalesce(cost_nusd, held_nusd) "
+                                 "FROM vito_usage WHERE leg_id = ?");
+    books->done = prepare(books, "SELECT coalesce(sum(interactions), 0) FROM vito_usage "
+                                 "WHERE session_id = ? AND state = 'settled'");
+    for (size_t i = 0; i < RT_COUNT_OF(ledger_rules); i++)
+        books->rules[i] = prepare(books, ledger_rules[i].sql);
+}
+
+void
+sim_books_close(struct sim_books *books)
+{
+    sqlite3_finalize(books->held);
+    sqlite3_finalize(books->done);
+    for (size_t i = 0; i < RT_COUNT_OF(ledger_rules); i++)
+        sqlite3_finalize(books->rules[i]);
+}
+
+/* A leg that is settled has been paid for at its cost: there it must end. */
+void
+sim_books_check_vendor(struct sim_books *books, const struct sim_truth *truth)
+{
+    sqlite3_reset(books->held);
+    sqlite3_bind_text(books->held, 1, truth->leg_id, -1, SQLITE_STATIC);
+    bool known = sqlite3_step(books->held) == SQLITE_ROW;
+    bool is_open = known && sqlite3_column_int(books->held, 0) != 0;
+    int64_t paid = known ? sqlite3_column_int64(books->held, 1) : 0;
+    sqlite3_reset(books->held);
+    int64_t true_nusd = sim_truth_nusd(books->truths, truth);
+    if (true_nusd > paid)
+        sim_books_find(books, "%s: %s: its %s vendor has done work for %ld, %s is %ld",
+                       known && !is_open ? "I5" : "I1", truth->leg_id, vito_mode_name(truth->mode),
+                       true_nusd, known && !is_open ? "settled" : "held", paid);
+}
+
+void
+sim_books_check_done(struct sim_books *books, const char *session_id, unsigned turns)
+{
+    sqlite3_reset(books->done);
+    sqlite3_bind_text(books->done, 1, session_id, -1, SQLITE_STATIC);
+    CHECK(sqlite3_step(books->done) == SQLITE_ROW);
+    int64_t settled = sqlite3_column_int64(books->done, 0);
+    sqlite3_reset(books->done);
+    if (settled < turns)
+        sim_books_find(books, "I4: %s: its client was told of %u turns, %ld are in the ledger",
+                       session_id, turns, settled);
+}
+
+/* The sum of what a statement selects. */
+static int64_t
+sum_of(sqlite3_stmt *statement)
+{
+    int64_t sum = 0;
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        sum += sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return sum;
+}
+
 void
 sim_books_check_ledger(struct sim_books *books)
 {
     for (size_t i = 0; i < RT_COUNT_OF(ledger_rules); i++) {
-        int64_t wrong = sim_store_query(books->database, ledger_rules[i].sql);
+        int64_t wrong = sum_of(books->rules[i]);
         if (wrong != 0)
-            find(books, "%s (%ld)", ledger_rules[i].what, wrong);
+            sim_books_find(books, "%s (%ld)", ledger_rules[i].what, wrong);
     }
 }
 
@@ -99,20 +141,21 @@ check_leg(struct sim_books *books, const struct sim_truth *truth, sqlite3_stmt *
     sqlite3_reset(statement);
     sqlite3_bind_text(statement, 1, truth->leg_id, -1, SQLITE_STATIC);
     if (sqlite3_step(statement) != SQLITE_ROW) {
-        find(books, "I3: %s was carried out and is not in the ledger", truth->leg_id);
+        sim_books_find(books, "I3: %s was carried out and is not in the ledger", truth->leg_id);
         return;
     }
     int64_t cost = sqlite3_column_int64(statement, 0);
     int64_t interactions = sqlite3_column_int64(statement, 1);
     const char *outcome = (const char *)sqlite3_column_text(statement, 2);
-    int64_t true_nusd = sim_truth_nusd(books->vendors, truth);
-    bool proven = !truth->unstoppable && strcmp(outcome, "recovered") != 0;
+    int64_t true_nusd = sim_truth_nusd(books->truths, truth);
+    bool proven = !truth->unproven && !books->upset && strcmp(outcome, "recovered") != 0;
     if (cost < true_nusd)
-        find(books, "I3: %s (%s) is in the ledger at %ld, its vendor will bill %ld", truth->leg_id,
-             outcome, cost, true_nusd);
+        sim_books_find(books, "I3: %s (%s) is in the ledger at %ld, its vendor will bill %ld",
+                       truth->leg_id, outcome, cost, true_nusd);
     if (proven && cost != true_nusd + interactions * books->interaction_nusd)
-        find(books, "I3: %s (%s, %ld turns) is in the ledger at %ld, the vendor's part is %ld",
-             truth->leg_id, outcome, interactions, cost, true_nusd);
+        sim_books_find(books,
+                       "I3: %s (%s, %ld turns) is in the ledger at %ld, the vendor's part is %ld",
+                       truth->leg_id, outcome, interactions, cost, true_nusd);
 }
 
 void
@@ -122,13 +165,13 @@ sim_books_check_end(struct sim_books *books)
     for (size_t i = 0; i < RT_COUNT_OF(end_rules); i++) {
         int64_t wrong = sim_store_query(books->database, end_rules[i].sql);
         if (wrong != 0)
-            find(books, "%s (%ld)", end_rules[i].what, wrong);
+            sim_books_find(books, "%s (%ld)", end_rules[i].what, wrong);
     }
     CHECK(sqlite3_prepare_v2(books->database->db,
                              "SELECT cost_nusd, interactions, outcome FROM vito_usage "
                              "WHERE leg_id = ? AND state = 'settled'",
                              -1, &statement, NULL) == SQLITE_OK);
-    for (unsigned i = 0; i < books->vendors->truth_count; i++)
-        check_leg(books, &books->vendors->truths[i], statement);
+    for (unsigned i = 0; i < books->truths->count; i++)
+        check_leg(books, &books->truths->list[i], statement);
     sqlite3_finalize(statement);
 }

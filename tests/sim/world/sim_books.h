@@ -7,6 +7,8 @@
  *       every open leg's hold within its slice
  *   I3  each leg is in the audit trail once, at its true cost; at no less when a vendor cannot
  *       prove what it did
+ *   I4  a turn that a client was told is done is in the ledger
+ *   I5  no vendor works on once its leg is settled
  *   I6  when all is over, everything is settled and no slice is out
  */
 #ifndef TESTS_SIM_WORLD_SIM_BOOKS_H
@@ -19,11 +21,16 @@
 
 enum { SIM_FINDING_BYTES = 256 };
 
+enum { SIM_LEDGER_RULES = 8 };
+
 struct sim_books {
     struct vito_sqlite *database;
-    struct sim_vendors *vendors;
+    struct sim_truths *truths;
     int64_t interaction_nusd;
-    sqlite3_stmt *held;              /* of a leg */
+    bool upset;         /* actors die or stand still: a leg may cost more than its vendor's part */
+    sqlite3_stmt *held; /* of a leg */
+    sqlite3_stmt *done; /* turns of a session */
+    sqlite3_stmt *rules[SIM_LEDGER_RULES];
     char finding[SIM_FINDING_BYTES]; /* the first thing that was wrong, or "" */
 };
 
@@ -32,6 +39,13 @@ void sim_books_close(struct sim_books *books);
 
 /* A vendor has done more for a leg. */
 void sim_books_check_vendor(struct sim_books *books, const struct sim_truth *truth);
+
+/* A client has been told that so many turns of a session are done. */
+void sim_books_check_done(struct sim_books *books, const char *session_id, unsigned turns);
+
+/* Notes what was found, if it is the first thing. */
+RT_PRINTF(2, 3)
+void sim_books_find(struct sim_books *books, const char *format, ...);
 
 void sim_books_check_ledger(struct sim_books *books);
 void sim_books_check_end(struct sim_books *books);

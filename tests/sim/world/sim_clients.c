@@ -1,10 +1,12 @@
 #include "tests/sim/world/sim_clients.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/connection.h"
 #include "actors/messages.h"
+#include "tests/sim/world/sim_memory.h"
 #include "tests/stress/stress.h"
 
 enum {
@@ -25,19 +27,11 @@ dice(struct sim_client *client, uint64_t below)
 static void come_later(struct sim_client *client);
 
 static void
-post(struct sim_client *client, struct rt_message *message)
-{
-    CHECK(message != NULL);
-    rt_post(rt_sim_system(client->all->sim), client->actor, message);
-}
-
-static void
 post_note(struct sim_client *client, enum twin_kind kind)
 {
-    struct rt_message *message = rt_message_create(kind, 0);
-    CHECK(message != NULL);
+    struct rt_message *message = sim_message(kind, 0);
     message->flags = RT_MESSAGE_CONTROL;
-    post(client, message);
+    rt_post(rt_sim_system(client->all->sim), client->actor, message);
 }
 
 static void
@@ -45,19 +39,72 @@ hang_up(struct sim_client *client)
 {
     if (client->phase == CLIENT_ASKING || client->phase == CLIENT_TALKING) {
         client->phase = CLIENT_GONE;
+        client->open_turns = 0; /* its answer is that the connection is gone */
         post_note(client, CONN_CLOSED);
     }
+}
+
+/* What a client has sent and the gateway has not got yet. */
+struct sim_packet {
+    struct sim_packet *next, **at;
+    struct sim_client *client;
+    struct rt_address to;
+    struct rt_message *message;
+};
+
+static struct rt_message *
+take_packet(struct sim_packet *packet)
+{
+    struct rt_message *message = packet->message;
+    *packet->at = packet->next;
+    if (packet->next != NULL)
+        packet->next->at = packet->at;
+    free(packet);
+    return message;
+}
+
+/* A server whose actor's mailbox is full answers 503, or closes with 1013 (gateway/front.c). */
+static void
+arrive(void *context)
+{
+    struct sim_packet *packet = context;
+    struct sim_client *client = packet->client;
+    struct rt_address to = packet->to;
+    struct rt_message *message = take_packet(packet);
+    if (rt_post(rt_sim_system(client->all->sim), to, message) == RT_FULL &&
+        rt_address_is(client->actor, to))
+        hang_up(client);
+}
+
+static void
+send_message(struct sim_client *client, struct rt_message *message)
+{
+    struct sim_clients *all = client->all;
+    uint64_t now_ns = rt_sim_now_ns(all->sim);
+    uint64_t at_ns = now_ns + dice(client, all->delay_max_ms + 1) * RT_NS_PER_MS;
+    if (at_ns < client->arrives_ns)
+        at_ns = client->arrives_ns; /* a stream keeps its order */
+    client->arrives_ns = at_ns;
+    struct sim_packet *packet = calloc(1, sizeof(*packet));
+    CHECK(packet != NULL);
+    *packet = (struct sim_packet){.next = all->packets,
+                                  .at = &all->packets,
+                                  .client = client,
+                                  .to = client->actor,
+                                  .message = message};
+    if (packet->next != NULL)
+        packet->next->at = &packet->next;
+    all->packets = packet;
+    CHECK(rt_sim_after(all->sim, at_ns - now_ns, arrive, packet));
 }
 
 static void
 send_text(struct sim_client *client, const char *json)
 {
-    struct rt_message *message = rt_message_create(CONN_MESSAGE, sizeof(struct conn_message));
-    CHECK(message != NULL);
+    struct rt_message *message = sim_message(CONN_MESSAGE, sizeof(struct conn_message));
     ((struct conn_message *)rt_message_payload(message))->is_binary = false;
-    message->buffer = rt_buffer_copy(json, strlen(json));
-    CHECK(message->buffer != NULL);
-    post(client, message);
+    message->buffer = sim_buffer(json, strlen(json));
+    send_message(client, message);
 }
 
 static void
@@ -69,6 +116,7 @@ say(struct sim_client *client)
     text[bytes - 1] = '\0';
     snprintf(json, sizeof(json), "{\"type\":\"turn\",\"id\":%u,\"text\":\"t%s\"}", client->actions,
              text);
+    client->open_turns |= 1U << client->actions;
     send_text(client, json);
 }
 
@@ -87,8 +135,12 @@ act(void *context)
     };
     struct sim_client *client = context;
     client->action_is_set = false;
-    if (client->phase != CLIENT_TALKING)
+    if (client->phase != CLIENT_TALKING || client->vanished || client->all->closing)
         return;
+    if (rt_random_chance(rt_sim_random(client->all->sim), client->all->vanish)) {
+        client->vanished = true;
+        return;
+    }
     if (client->actions == 0 || dice(client, 30) == 0) {
         if (dice(client, 2) == 0)
             send_text(client, "{\"type\":\"end\"}");
@@ -113,14 +165,42 @@ act_later(struct sim_client *client)
     CHECK(rt_sim_after(client->all->sim, dice(client, ACTS_WITHIN_MS) * RT_NS_PER_MS, act, client));
 }
 
+/* The number behind `"id":`, or -1. */
+static int
+id_of(const char *json, size_t size_bytes)
+{
+    static const char key[] = "\"id\":";
+    const char *at = memmem(json, size_bytes, key, sizeof(key) - 1);
+    if (at == NULL || at + sizeof(key) > json + size_bytes)
+        return -1;
+    int digit = at[sizeof(key) - 1] - '0';
+    return digit >= 0 && digit <= ACTIONS_MAX ? digit : -1;
+}
+
+/* A session's id is behind `key`. */
+static void
+note_done(struct sim_client *client, const char *key, const char *json, size_t size_bytes)
+{
+    char session_id[VITO_ID_BYTES] = "";
+    const char *at = memmem(json, size_bytes, key, strlen(key));
+    if (at == NULL || memmem(json, size_bytes, "\"interactions\":1", 16) == NULL)
+        return;
+    at += strlen(key);
+    for (size_t i = 0; i + 1 < sizeof(session_id) && at < json + size_bytes && *at != '"'; i++)
+        session_id[i] = *at++;
+    client->all->told(client->all->context, session_id, ++client->done);
+}
+
 static void
 on_respond(void *context, const struct net_response *response)
 {
     struct sim_client *client = context;
-    if (response->status < 300)
+    if (response->status < 300) {
         client->all->seen->answers++;
-    else
+        note_done(client, "\"turn_id\":\"", response->body, response->body_bytes);
+    } else {
         client->all->seen->refusals++;
+    }
     hang_up(client);
 }
 
@@ -141,14 +221,17 @@ drain(void *context)
 {
     struct sim_client *client = context;
     client->drain_is_set = false;
+    if (client->vanished)
+        return;
     client->queued_bytes = 0;
     if (client->phase == CLIENT_TALKING)
         post_note(client, CONN_DRAINED);
 }
 
 static void
-note_frame(struct sim_seen *seen, const char *json, size_t size_bytes)
+note_frame(struct sim_client *client, const char *json, size_t size_bytes)
 {
+    struct sim_seen *seen = client->all->seen;
     static const char *const names[FRAME_TYPE_COUNT] = {
         [FRAME_SESSION_STARTED] = "\"session.started\"",
         [FRAME_TURN_QUEUED] = "\"turn.queued\"",
@@ -163,9 +246,17 @@ note_frame(struct sim_seen *seen, const char *json, size_t size_bytes)
         [FRAME_SESSION_ENDED] = "\"session.ended\"",
         [FRAME_ERROR] = "\"error\"",
     };
-    for (unsigned i = 0; i < FRAME_TYPE_COUNT; i++)
-        if (memmem(json, size_bytes < 40 ? size_bytes : 40, names[i], strlen(names[i])) != NULL)
-            seen->frames[i]++;
+    unsigned type = 0;
+    while (type < FRAME_TYPE_COUNT && memmem(json, size_bytes < 40 ? size_bytes : 40, names[type],
+                                             strlen(names[type])) == NULL)
+        type++;
+    CHECK(type < FRAME_TYPE_COUNT);
+    seen->frames[type]++;
+    int id = id_of(json, size_bytes);
+    if ((type == FRAME_TURN_DONE || type == FRAME_TURN_REFUSED) && id >= 0)
+        client->open_turns &= ~(1U << id);
+    if (type == FRAME_TURN_DONE)
+        note_done(client, "\"session_id\":\"", json, size_bytes);
     if (memmem(json, size_bytes, "\"COST_LIMIT\"", 12) != NULL)
         seen->cut++;
 }
@@ -177,7 +268,7 @@ on_send(void *context, bool is_binary, const void *bytes, size_t size_bytes)
     struct sim_client *client = context;
     if (client->phase != CLIENT_TALKING)
         return RT_CLOSED;
-    note_frame(client->all->seen, bytes, size_bytes);
+    note_frame(client, bytes, size_bytes);
     client->queued_bytes += size_bytes;
     if (!client->drain_is_set) {
         client->drain_is_set = true;
@@ -213,6 +304,7 @@ on_release(void *context)
 {
     struct sim_client *client = context;
     client->phase = CLIENT_AWAY;
+    client->open_turns = 0;
     if (client->visits > 0 && !client->all->closing)
         come_later(client);
 }
@@ -259,12 +351,10 @@ send_request(struct sim_client *client)
         request.body = append(texts, &used, body);
         request.body_bytes = sizeof(body) - 1;
     }
-    struct rt_message *message = rt_message_create(CONN_REQUEST, sizeof(request));
-    CHECK(message != NULL);
+    struct rt_message *message = sim_message(CONN_REQUEST, sizeof(request));
     *(struct conn_request *)rt_message_payload(message) = request;
-    message->buffer = rt_buffer_copy(texts, used);
-    CHECK(message->buffer != NULL);
-    post(client, message);
+    message->buffer = sim_buffer(texts, used);
+    send_message(client, message);
 }
 
 static void
@@ -278,6 +368,9 @@ come(void *context)
     client->actions = (unsigned)dice(client, ACTIONS_MAX + 1);
     client->is_slow = dice(client, 8) == 0;
     client->tenant = (unsigned)dice(client, all->tenant_count);
+    client->vanished = false;
+    client->open_turns = client->done = 0;
+    client->queued_bytes = 0;
     client->phase = CLIENT_ASKING;
     struct connection_args args = {.world = all->world, .calls = &calls, .socket = client};
     unsigned workers = rt_system_workers(rt_sim_system(all->sim));
@@ -303,4 +396,23 @@ sim_clients_start(struct sim_clients *clients)
         client->visits = 1 + (unsigned)dice(client, VISITS_MAX);
         come_later(client);
     }
+}
+
+void
+sim_clients_stop(struct sim_clients *clients)
+{
+    while (clients->packets != NULL)
+        rt_message_destroy(take_packet(clients->packets));
+}
+
+unsigned
+sim_clients_waiting(const struct sim_clients *clients)
+{
+    unsigned waiting = 0;
+    for (unsigned i = 0; i < clients->client_count; i++) {
+        const struct sim_client *client = &clients->clients[i];
+        waiting += client->phase == CLIENT_ASKING || (client->phase == CLIENT_TALKING &&
+                                                      client->open_turns != 0 && !client->vanished);
+    }
+    return waiting;
 }

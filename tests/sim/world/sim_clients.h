@@ -1,6 +1,8 @@
 /*
  * tests/sim/world/sim_clients.h - clients with sockets made of nothing: they come, talk, read
- * slowly, interrupt, change their minds, send rubbish, and go, with or without a farewell.
+ * slowly, interrupt, change their minds, send rubbish, and go, with or without a farewell. Their
+ * network is slow, and may lose them without a word. They remember what they have asked: in the end
+ * every request must have its answer.
  */
 #ifndef TESTS_SIM_WORLD_SIM_CLIENTS_H
 #define TESTS_SIM_WORLD_SIM_CLIENTS_H
@@ -12,6 +14,7 @@
 enum { SIM_CLIENTS_MAX = 32 };
 
 struct sim_clients;
+struct sim_packet;
 
 struct sim_client {
     struct sim_clients *all;
@@ -20,7 +23,11 @@ struct sim_client {
     unsigned tenant;
     unsigned visits, actions; /* left */
     size_t queued_bytes;      /* sent to it, not yet read by it */
+    uint64_t arrives_ns;      /* the last thing it has sent, at the gateway */
+    uint32_t open_turns;      /* asked and not answered, by their ids */
+    unsigned done;            /* turns of this session */
     bool is_slow, drain_is_set, action_is_set;
+    bool vanished; /* neither reads nor writes any more, and nobody was told */
 };
 
 /* What was seen by all of them, to know that a run was not an empty one. */
@@ -36,12 +43,24 @@ struct sim_clients {
     const char *const *tenants; /* ids */
     const char *const *keys;
     unsigned tenant_count, client_count;
-    bool closing; /* nobody comes any more */
+    uint32_t delay_max_ms; /* from a client to the gateway */
+    unsigned vanish;       /* per mille of actions */
+    bool closing;          /* nobody comes or asks any more */
     struct sim_seen *seen;
+    /* A client was told that a turn is done: so many of this session. */
+    void (*told)(void *context, const char *session_id, unsigned done);
+    void *context;
+    struct sim_packet *packets; /* on their way */
     struct sim_client clients[SIM_CLIENTS_MAX];
 };
 
 /* Sends the first of them on their way. `world` has been started. */
 void sim_clients_start(struct sim_clients *clients);
+
+/* What is still on its way is lost. */
+void sim_clients_stop(struct sim_clients *clients);
+
+/* How many wait for an answer that may still come. */
+unsigned sim_clients_waiting(const struct sim_clients *clients);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tests/sim/world/sim_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,38 @@ pop(struct sim_store *store)
     return request;
 }
 
+/* Whether the planted bug forgets this batch. */
+static bool
+is_forgotten(struct sim_store *store, const struct answer *answers, size_t count)
+{
+    static const struct {
+        enum sim_store_bug bug;
+        enum vito_op op;
+    } forgotten[] = {{STORE_FORGETS_SETTLES, VITO_LEG_SETTLE},
+                     {STORE_FORGETS_RETURNS, VITO_BUDGET_RETURN}};
+    bool forgets = store->bug == STORE_FORGETS;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < RT_COUNT_OF(forgotten); j++)
+            forgets |=
+                store->bug == forgotten[j].bug && answers[i].request->request.op == forgotten[j].op;
+    return forgets && rt_random_chance(rt_sim_random(store->sim), 100);
+}
+
+/* The planted bug: what was granted stays in the budget. */
+static void
+unreserve(struct sim_store *store, const struct answer *answer)
+{
+    char sql[256];
+    if (store->bug != STORE_GRANTS_FREE || answer->stored.op != VITO_BUDGET_GRANT)
+        return;
+    snprintf(sql, sizeof(sql),
+             "UPDATE vito_budgets SET reserved_nusd = max(0, reserved_nusd - %ld) "
+             "WHERE tenant_id = '%s' AND period_start_ms = %ld",
+             answer->stored.budget.granted_nusd, answer->request->request.tenant_id,
+             answer->request->request.period_start_ms);
+    CHECK(sqlite3_exec(store->database->db, sql, NULL, NULL, NULL) == SQLITE_OK);
+}
+
 static size_t
 execute_batch(struct sim_store *store, struct answer *answers)
 {
@@ -45,6 +78,7 @@ execute_batch(struct sim_store *store, struct answer *answers)
         answer->stored.op = answer->request->request.op;
         CHECK(vito_sqlite_execute(store->database, &answer->request->request, &answer->stored,
                                   &answer->document));
+        unreserve(store, answer);
     }
     return count;
 }
@@ -60,6 +94,8 @@ answer_all(struct sim_store *store, struct answer *answers, size_t count, bool f
             answers[i].stored =
                 (struct vito_stored){.op = request->request.op, .status = RT_UNAVAILABLE};
         }
+        if (store->bug == STORE_SAYS_NOTHING && rt_random_chance(rt_sim_random(store->sim), 10))
+            request->caller = RT_NOBODY;
         vito_store_answer(rt_sim_system(store->sim), request->caller, request->request_id,
                           &answers[i].stored, answers[i].document);
         rt_buffer_release(request->request.document);
@@ -77,9 +113,9 @@ flush(void *context)
     struct rt_random *dice = rt_sim_random(store->sim);
     store->flush_is_set = false;
     bool rolled_back = store->down || rt_random_chance(dice, store->rollback_per_mille);
-    bool forgotten = store->forgetful && rt_random_chance(dice, 100);
     CHECK(vito_sqlite_begin(store->database) == RT_OK);
     size_t count = execute_batch(store, answers);
+    bool forgotten = is_forgotten(store, answers, count);
     if (rolled_back || forgotten)
         vito_sqlite_rollback(store->database);
     else

@@ -11,6 +11,16 @@
 #include "vito/store.h"
 #include "vito/store/sqlite/sqlite.h"
 
+/* Planted bugs. */
+enum sim_store_bug {
+    STORE_SOUND,
+    STORE_FORGETS,         /* a batch is rolled back, and says it was not */
+    STORE_FORGETS_SETTLES, /* the same, of batches with a settlement */
+    STORE_FORGETS_RETURNS, /* the same, of batches that return a slice */
+    STORE_GRANTS_FREE,     /* what is granted is not reserved */
+    STORE_SAYS_NOTHING,    /* an answer is lost */
+};
+
 struct sim_store {
     struct rt_sim *sim;
     struct vito_sqlite *database;
@@ -21,7 +31,7 @@ struct sim_store {
     bool down;                   /* answers UNAVAILABLE */
     unsigned rollback_per_mille; /* a batch is rolled back, and says so */
     unsigned lost_ack_per_mille; /* a batch is committed, and says it was not */
-    bool forgetful;              /* the planted bug: a batch is rolled back, and says it was not */
+    enum sim_store_bug bug;
     uint64_t delay_max_ns;
 };
 

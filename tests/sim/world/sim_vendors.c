@@ -4,9 +4,17 @@
 #include <string.h>
 
 #include "actors/vendor_state.h"
+#include "tests/sim/world/sim_memory.h"
 #include "tests/stress/stress.h"
 
-enum { SLOTS_MAX = 4096, TOKENS_MAX = 40, MEDIA_STEP_MS = 100, MEDIA_MAX_MS = 12000 };
+enum {
+    SLOTS_MAX = 4096,
+    TOKENS_MAX = 40,
+    MEDIA_STEP_MS = 100,
+    MEDIA_MAX_MS = 12000,
+    PATIENCE_MIN_MS = 1000, /* an adapter's, with a vendor that says nothing */
+    PATIENCE_MAX_MS = 10000,
+};
 
 enum plan { PLAN_WORK, PLAN_REFUSE, PLAN_HANG, PLAN_CUT };
 
@@ -17,7 +25,7 @@ struct script {
     enum adapter_verb verb;
     enum plan plan;
     bool slow_stop, unstoppable, repeat, late;
-    bool generating;
+    bool generating, hanging;
     int64_t left;                           /* tokens or steps still to come */
     int64_t uncounted_tokens, uncounted_ms; /* generated, not yet reported */
 };
@@ -99,8 +107,7 @@ static void
 repeat_report(struct adapter_vm *vm, const struct script *script, int64_t tokens, int64_t media_ms)
 {
     const struct vendor_leg *leg = RT_CONTAINER_OF(script->leg, struct vendor_leg, adapter);
-    struct rt_message *message = rt_message_create(VENDOR_USED, sizeof(struct vendor_event));
-    CHECK(message != NULL);
+    struct rt_message *message = sim_message(VENDOR_USED, sizeof(struct vendor_event));
     *(struct vendor_event *)rt_message_payload(message) =
         (struct vendor_event){.leg = leg->number, .tokens = tokens, .media_ms = media_ms};
     rt_post(rt_sim_system(vm->vendors->sim), leg->owner, message);
@@ -110,16 +117,17 @@ static struct script *
 new_script(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider)
 {
     struct sim_vendors *vendors = vm->vendors;
+    struct sim_truths *truths = vendors->truths;
     struct script *script = calloc(1, sizeof(*script));
     unsigned slot = 0;
     while (slot < SLOTS_MAX && vm->slots[slot] != NULL)
         slot++;
-    CHECK(script != NULL && slot < SLOTS_MAX && vendors->truth_count < SIM_LEGS_MAX);
+    CHECK(script != NULL && slot < SLOTS_MAX && truths->count < SIM_LEGS_MAX);
     vm->slots[slot] = script;
     leg->vm_slot = slot + 1;
     const struct vendor_leg *owner = RT_CONTAINER_OF(leg, struct vendor_leg, adapter);
     script->leg = leg;
-    script->truth = &vendors->truths[vendors->truth_count++];
+    script->truth = &truths->list[truths->count++];
     memset(script->truth, 0, sizeof(*script->truth));
     strcpy(script->truth->leg_id, vito_hold_leg_id(owner->hold));
     strcpy(script->truth->tenant_id, vito_hold_tenant_id(owner->hold));
@@ -133,19 +141,19 @@ new_script(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider)
                                                  : PLAN_WORK;
     script->slow_stop = dice(vendors, faults->slow_stop);
     script->unstoppable = dice(vendors, faults->unstoppable) && script->truth->mode == VITO_VIDEO;
-    script->truth->unstoppable = script->unstoppable;
+    script->truth->unproven = script->unstoppable;
     script->repeat = dice(vendors, faults->repeat);
     script->late = dice(vendors, faults->late);
     return script;
 }
 
 int64_t
-sim_truth_nusd(const struct sim_vendors *vendors, const struct sim_truth *truth)
+sim_truth_nusd(const struct sim_truths *truths, const struct sim_truth *truth)
 {
     int64_t minute_nusd = truth->mode == VITO_VOICE   ? SIM_MINUTE_VOICE_NUSD
                           : truth->mode == VITO_VIDEO ? SIM_MINUTE_VIDEO_NUSD
                                                       : 0;
-    return (truth->tokens * vendors->token_1k_nusd + 999) / 1000 +
+    return (truth->tokens * truths->token_1k_nusd + 999) / 1000 +
            (truth->media_ms * minute_nusd + 59999) / 60000;
 }
 
@@ -155,9 +163,12 @@ generate(struct adapter_vm *vm, struct script *script, int64_t tokens, int64_t m
 {
     script->truth->tokens += tokens;
     script->truth->media_ms += media_ms;
-    script->uncounted_tokens += tokens;
-    script->uncounted_ms += media_ms;
-    vm->vendors->generated(vm->vendors->context, script->truth);
+    if (vm->vendors->bug != VENDOR_UNDERSTATES || !dice(vm->vendors, 50)) {
+        script->uncounted_tokens += tokens;
+        script->uncounted_ms += media_ms;
+    }
+    const struct sim_truths *truths = vm->vendors->truths;
+    truths->generated(truths->context, script->truth);
 }
 
 /* How much text to write: a vendor keeps within what it is told. */
@@ -177,7 +188,11 @@ begin_drive(struct adapter_vm *vm, struct script *script, const char *input)
 {
     struct sim_vendors *vendors = vm->vendors;
     struct vendor_leg *leg = RT_CONTAINER_OF(script->leg, struct vendor_leg, adapter);
-    vito_hold_touch(leg->hold); /* as vendor_wire does */
+    if (!vito_hold_is_open(leg->hold)) { /* as vendor_wire does */
+        finish(vm, script, ADAPTER_ERROR_BUG);
+        return;
+    }
+    vito_hold_touch(leg->hold);
     script->generating = true;
     script->left = INT64_MAX;
     if (script->truth->mode == VITO_VOICE)
@@ -218,22 +233,33 @@ report(struct adapter_vm *vm, struct script *script)
     if (script->repeat)
         repeat_report(vm, script, script->truth->tokens / 2, script->truth->media_ms / 2);
     bool covered = vm->host.use(vm->host.self, script->leg, &use);
-    return covered || vm->vendors->overspend;
+    return covered || vm->vendors->bug == VENDOR_OVERSPENDS;
 }
 
 static void
 next_step(struct adapter_vm *vm, struct script *script)
 {
     enum vito_mode mode = script->truth->mode;
+    uint32_t delay_ms = dice_ms(vm->vendors, 0, vm->vendors->faults.delay_max_ms + 1);
     vm->host.sleep(vm->host.self, script->leg,
-                   mode == VITO_TEXT ? dice_ms(vm->vendors, 2, 30) : MEDIA_STEP_MS);
+                   delay_ms + (mode == VITO_TEXT ? dice_ms(vm->vendors, 2, 30) : MEDIA_STEP_MS));
 }
 
 static void
 drive(struct adapter_vm *vm, struct script *script)
 {
-    if (script->plan == PLAN_HANG && dice(vm->vendors, 100))
-        return; /* says nothing any more, generates nothing either */
+    if (script->hanging) { /* the adapter's patience is at its end */
+        script->generating = false;
+        finish(vm, script, ADAPTER_ERROR_UNKNOWN);
+        return;
+    }
+    if (script->plan == PLAN_HANG && dice(vm->vendors, 100)) {
+        script->hanging = script->truth->unproven =
+            true; /* says nothing any more, generates nothing either */
+        vm->host.sleep(vm->host.self, script->leg,
+                       dice_ms(vm->vendors, PATIENCE_MIN_MS, PATIENCE_MAX_MS));
+        return;
+    }
     if (script->left == 0 || (script->plan == PLAN_CUT && dice(vm->vendors, 100))) {
         script->generating = false;
         finish(vm, script, script->left == 0 ? ADAPTER_ERROR_NONE : ADAPTER_ERROR_RETRYABLE);
@@ -253,6 +279,31 @@ drive(struct adapter_vm *vm, struct script *script)
         next_step(vm, script);
 }
 
+/* The planted bug: a leg that was settled long ago is worked on. */
+struct ghost {
+    struct sim_truths *truths;
+    struct sim_truth *truth;
+};
+
+static void
+go_on(void *context)
+{
+    struct ghost *ghost = context;
+    ghost->truth->tokens += 1000;
+    ghost->truth->media_ms += MEDIA_STEP_MS;
+    ghost->truths->generated(ghost->truths->context, ghost->truth);
+    free(ghost);
+}
+
+static void
+haunt(struct adapter_vm *vm, struct script *script)
+{
+    struct ghost *ghost = malloc(sizeof(*ghost));
+    CHECK(ghost != NULL);
+    *ghost = (struct ghost){vm->vendors->truths, script->truth};
+    CHECK(rt_sim_after(vm->vendors->sim, 2 * RT_NS_PER_S, go_on, ghost));
+}
+
 static void
 terminated(struct adapter_vm *vm, struct script *script)
 {
@@ -260,6 +311,8 @@ terminated(struct adapter_vm *vm, struct script *script)
         generate(vm, script, 0, 500); /* what came while it was stopping */
     report(vm, script);
     script->generating = false;
+    if (vm->vendors->bug == VENDOR_GOES_ON)
+        haunt(vm, script);
     if (script->late)
         repeat_report(vm, script, 1, 1);
     finish(vm, script, ADAPTER_ERROR_NONE);
@@ -270,7 +323,7 @@ resume(struct adapter_vm *vm, struct adapter_leg *leg, const struct adapter_even
 {
     struct script *script = script_of(vm, leg);
     CHECK(script != NULL);
-    if (event->kind == ADAPTER_EVENT_CUT && vm->vendors->overspend)
+    if (event->kind == ADAPTER_EVENT_CUT && vm->vendors->bug == VENDOR_OVERSPENDS)
         drive(vm, script);
     else if (event->kind == ADAPTER_EVENT_CUT)
         finish(vm, script, ADAPTER_ERROR_CUT);

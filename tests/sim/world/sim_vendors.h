@@ -21,22 +21,36 @@ struct sim_truth {
     char tenant_id[VITO_TENANT_ID_BYTES];
     enum vito_mode mode;
     int64_t tokens, media_ms; /* tokens: the prompt's too */
-    bool unstoppable;         /* it did not obey: what the ledger says may be more */
+    bool unproven;            /* it did not obey, or said nothing: the ledger may have more */
 };
 
 struct sim_vendor_faults {
     unsigned refuse, hang, cut, slow_stop, unstoppable, repeat, late; /* per mille of legs */
+    uint32_t delay_max_ms; /* of what a vendor sends, beyond its pace */
 };
 
-struct sim_vendors {
-    struct rt_sim *sim;
-    struct sim_vendor_faults faults;
-    bool overspend;        /* the planted bug: ignores that a leg is not covered */
-    int64_t token_1k_nusd; /* of every tenant */
+enum sim_vendor_bug {
+    VENDOR_SOUND,
+    VENDOR_OVERSPENDS,  /* ignores that a leg is not covered */
+    VENDOR_UNDERSTATES, /* forgets to report some of what it does */
+    VENDOR_GOES_ON,     /* says that it has stopped, and has not */
+};
+
+/* All that vendors ever did in a run. */
+struct sim_truths {
+    int64_t token_1k_nusd;                                           /* of every tenant */
     void (*generated)(void *context, const struct sim_truth *truth); /* it has done more */
     void *context;
-    struct sim_truth truths[SIM_LEGS_MAX];
-    unsigned truth_count;
+    struct sim_truth list[SIM_LEGS_MAX];
+    unsigned count;
+};
+
+/* The vendors as one gateway reaches them. */
+struct sim_vendors {
+    struct rt_sim *sim;
+    struct sim_truths *truths;
+    struct sim_vendor_faults faults;
+    enum sim_vendor_bug bug;
 };
 
 /* Prices as the sheets have them. */
@@ -45,7 +59,7 @@ struct sim_vendors {
 
 /* What the vendor will bill for a leg, without the tenant's own price of a turn. Its own
  * arithmetic: it is to check the gateway's. */
-int64_t sim_truth_nusd(const struct sim_vendors *vendors, const struct sim_truth *truth);
+int64_t sim_truth_nusd(const struct sim_truths *truths, const struct sim_truth *truth);
 
 struct adapter_port sim_vendors_port(struct sim_vendors *vendors);
 

@@ -1,0 +1,56 @@
+/*
+ * tests/sim/world/sim_run.h - what one seed makes happen, from the first tenant to the last book.
+ *
+ * A run has one or more lives: a life may end in a crash, and the next goes on with what was
+ * durable. In the last one all faults heal in the end: then every request must get its answer,
+ * everybody must go home, and the books must close.
+ */
+#ifndef TESTS_SIM_WORLD_SIM_RUN_H
+#define TESTS_SIM_WORLD_SIM_RUN_H
+
+#include "actors/world.h"
+#include "tests/sim/world/sim_books.h"
+#include "tests/sim/world/sim_chaos.h"
+#include "tests/sim/world/sim_clients.h"
+#include "tests/sim/world/sim_store.h"
+
+enum { SIM_TENANTS = 3 };
+
+/* A bug put in on purpose: the auditors must find it. */
+struct sim_plant {
+    const char *name;
+    const char *finding; /* what is found begins with this */
+    enum sim_store_bug store;
+    enum sim_vendor_bug vendor;
+};
+
+/* One seed's run. What outlives a crash is here. */
+struct sim_run {
+    uint64_t seed;
+    const struct sim_plant *plant;
+    const char *faults;
+    struct sim_swarm swarm;
+    struct rt_random dice;
+    struct vito_sqlite *database;
+    struct vito_keyring *keyring;
+    struct sim_truths truths;
+    struct sim_books books;
+    struct sim_seen seen;
+    unsigned happened[CHAOS_KIND_COUNT];
+    uint64_t hash;
+    int64_t wall_ms;
+    bool drained;
+    bool store_fails; /* in this life: a slice may stay out until the next */
+};
+
+/*
+ * Runs a seed. What was found is in books.finding, "" when all is well.
+ *
+ *   plant      NULL: the product as it is
+ *   faults     of those the seed has, these alone (sim_swarm_only()); NULL: all
+ *   returns    the hash of all that happened
+ */
+uint64_t sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
+                      const char *faults);
+
+#endif
