@@ -30,6 +30,7 @@ enum twin_kind {
     /* to the registry */
     REGISTRY_RESOLVE, /* request → REGISTRY_RESOLVED */
     REGISTRY_RESOLVED,
+    REGISTRY_FORMER_TENANT, /* struct former_tenant, from its former life: one that still ends */
     REGISTRY_TENANT_IDLE,   /* request, struct tenant_name → REGISTRY_TENANT_LEAVE */
     REGISTRY_TENANT_LEAVE,  /* the tenant may stop: nobody will be sent to it */
     REGISTRY_SESSION_BEGAN, /* struct session_note */
@@ -115,6 +116,11 @@ struct registry_resolved {
 
 struct tenant_name {
     char tenant_id[VITO_TENANT_ID_BYTES];
+};
+
+struct former_tenant {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct rt_address tenant;
 };
 
 struct session_note {
@@ -284,6 +290,7 @@ struct vendor_credit {
 struct vendor_stop {
     uint64_t leg; /* unknown ones are ignored */
     enum adapter_stop_reason reason;
+    struct rt_address heir; /* RT_NOBODY, or who is to hear of its end from now on */
 };
 
 struct vendor_event {

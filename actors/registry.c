@@ -287,6 +287,9 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case REGISTRY_KEY_REMOVE:
         on_request(self, registry, message);
         break;
+    case REGISTRY_FORMER_TENANT:
+        registry_on_former(self, registry, rt_message_payload(message));
+        break;
     case REGISTRY_TENANT_IDLE:
         registry_on_idle(self, registry, message);
         break;
@@ -319,7 +322,7 @@ registry_init(struct rt_actor *self, void *state, const void *args)
 static void
 registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
-    (void)self, (void)reason;
+    (void)reason;
     struct registry *registry = state;
     while (registry->entries.count > 0) {
         struct registry_entry *entry =
@@ -329,6 +332,7 @@ registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
             entry->waiters = waiter->next;
             rt_pool_give(waiter, sizeof(*waiter)); /* the runtime answers what is owed */
         }
+        registry_bequeath(self, entry);
         registry_drop_entry(registry, entry);
     }
     struct rt_table_link *link;

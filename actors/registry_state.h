@@ -27,6 +27,8 @@ struct registry_entry {
     enum registry_phase phase;
     struct rt_address tenant;
     uint32_t slot;
+    uint32_t deaths; /* in this minute */
+    uint64_t deaths_since_ns;
     struct registry_waiter *waiters;
 };
 
@@ -56,6 +58,7 @@ struct registry {
     bool loaded; /* the keys are here */
     bool unavailable;
     bool draining, drained_told;
+    bool after_death; /* a tenant has died in this process, and may have left legs open */
     struct rt_timer retry_timer;
     struct rt_table entries, keys, sessions, changes;
     struct registry_entry **slots;
@@ -88,6 +91,10 @@ void registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
 void registry_on_down(struct rt_actor *self, struct registry *registry, const struct rt_down *down);
 void registry_on_idle(struct rt_actor *self, struct registry *registry, struct rt_message *message);
 void registry_drain_tenant(struct rt_actor *self, struct registry_entry *entry);
+/* Tells the next life of this registry of a tenant that ends with this one. */
+void registry_bequeath(struct rt_actor *self, const struct registry_entry *entry);
+void registry_on_former(struct rt_actor *self, struct registry *registry,
+                        const struct former_tenant *former);
 void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
 void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
 

@@ -10,6 +10,8 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
+enum { DEATHS_WINDOW_S = 60, DEATHS_MAX = 10 };
+
 static void
 answer_waiters(struct rt_actor *self, struct registry_entry *entry, enum problem_reason refused)
 {
@@ -95,7 +97,8 @@ wake_tenant(struct rt_actor *self, struct registry *registry, struct registry_en
             const struct rt_buffer *document)
 {
     char problem[VITO_PROBLEM_BYTES];
-    struct tenant_args args = {.world = registry->world, .slot = entry->slot};
+    struct tenant_args args = {
+        .world = registry->world, .after_death = registry->after_death, .slot = entry->slot};
     enum rt_status status =
         tenant_config_parse(entry->id, (const char *)document->bytes, document->size_bytes,
                             &registry->world->adapters, &args.config, problem);
@@ -114,6 +117,17 @@ wake_tenant(struct rt_actor *self, struct registry *registry, struct registry_en
     return PROBLEM_NONE;
 }
 
+static void
+tell_drained(struct registry *registry)
+{
+    const struct world *world = registry->world;
+    if (!registry->draining || registry->drained_told || registry->entries.count > 0)
+        return;
+    registry->drained_told = true;
+    if (world->drained != NULL)
+        world->drained(world->drained_context);
+}
+
 void
 registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
                         const struct registry_change *change, const struct vito_stored *stored,
@@ -130,6 +144,9 @@ registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
     answer_waiters(self, entry, refused);
     if (refused != PROBLEM_NONE)
         registry_drop_entry(registry, entry);
+    else if (registry->draining)
+        registry_drain_tenant(self, entry);
+    tell_drained(registry);
 }
 
 /* Answers now if the tenant is awake, else when it is. */
@@ -164,15 +181,50 @@ registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
         entry->waiters = waiter;
 }
 
-static void
-tell_drained(struct registry *registry)
+/* Two of one tenant would spend its slice twice: after a failure nobody is woken before the one
+ * that ends has ended. The mailbox outlives the failure. */
+void
+registry_bequeath(struct rt_actor *self, const struct registry_entry *entry)
 {
-    const struct world *world = registry->world;
-    if (!registry->draining || registry->drained_told || registry->entries.count > 0)
+    if (entry->tenant.id == 0)
         return;
-    registry->drained_told = true;
-    if (world->drained != NULL)
-        world->drained(world->drained_context);
+    struct rt_message *message =
+        rt_message_create(REGISTRY_FORMER_TENANT, sizeof(struct former_tenant));
+    if (message == NULL)
+        return;
+    struct former_tenant *former = rt_message_payload(message);
+    RT_TEXT_SET(former->tenant_id, entry->id);
+    former->tenant = entry->tenant;
+    rt_send_control(self, rt_self(self), message);
+}
+
+void
+registry_on_former(struct rt_actor *self, struct registry *registry,
+                   const struct former_tenant *former)
+{
+    struct registry_entry *entry = registry_find(registry, former->tenant_id);
+    if (entry == NULL)
+        entry = make_entry(registry, former->tenant_id);
+    if (entry == NULL) {
+        rt_fail(self, "no_memory");
+        return;
+    }
+    entry->phase = ENTRY_LEAVING;
+    registry->after_death = true;
+    entry->tenant = former->tenant;
+    rt_monitor(self, entry->tenant);
+}
+
+/* One that dies again and again is left alone until somebody asks for it. */
+static bool
+may_wake_again(const struct rt_actor *self, struct registry_entry *entry)
+{
+    uint64_t now_ns = rt_now_ns(self);
+    if (now_ns - entry->deaths_since_ns > DEATHS_WINDOW_S * RT_NS_PER_S) {
+        entry->deaths_since_ns = now_ns;
+        entry->deaths = 0;
+    }
+    return ++entry->deaths <= DEATHS_MAX;
 }
 
 void
@@ -187,8 +239,12 @@ registry_on_down(struct rt_actor *self, struct registry *registry, const struct 
             rt_log(RT_LOG_ERROR, "tenant.died", RT_STR("tenant", entry->id),
                    RT_U64("reason", down->reason));
         entry->tenant = RT_NOBODY;
-        /* Whoever asked while it was leaving gets a fresh one. */
-        if (entry->waiters == NULL || !load_tenant(self, registry, entry)) {
+        /* Whoever asked while it was leaving gets a fresh one; and what one that died has left
+         * open is seen to by the next. */
+        registry->after_death |= down->reason != RT_EXIT_NORMAL;
+        bool wanted = entry->waiters != NULL ||
+                      (down->reason != RT_EXIT_NORMAL && may_wake_again(self, entry));
+        if (!wanted || !load_tenant(self, registry, entry)) {
             answer_waiters(self, entry, PROBLEM_OVERLOAD);
             registry_drop_entry(registry, entry);
         }
@@ -202,11 +258,12 @@ registry_on_idle(struct rt_actor *self, struct registry *registry, struct rt_mes
 {
     struct registry_entry *entry =
         registry_find(registry, ((struct tenant_name *)rt_message_payload(message))->tenant_id);
+    if (entry == NULL || entry->phase != ENTRY_AWAKE ||
+        !rt_address_is(entry->tenant, message->from))
+        return; /* it leaves already, or has died meanwhile */
     struct rt_message *answer = rt_message_create(REGISTRY_TENANT_LEAVE, 0);
-    if (entry == NULL || answer == NULL) {
-        rt_message_destroy(answer);
-        return; /* it asks again when it is idle again */
-    }
+    if (answer == NULL)
+        return; /* it asks again */
     entry->phase = ENTRY_LEAVING;
     rt_answer(self, message, answer);
 }

@@ -24,6 +24,16 @@ tenant_make_id(struct rt_actor *self, const struct tenant *tenant, const char *p
         memcpy(number_out, random + 2, sizeof(*number_out));
 }
 
+bool
+tenant_leg_number(const char *id, uint64_t *number_out)
+{
+    uint8_t random[10];
+    if (!vito_id_random(id, random))
+        return false;
+    memcpy(number_out, random + 2, sizeof(*number_out));
+    return true;
+}
+
 struct tenant_pending *
 tenant_expect(struct rt_actor *self, struct tenant *tenant, enum tenant_pending_kind kind,
               void *subject)
@@ -73,8 +83,8 @@ take_pending(struct tenant *tenant, uint64_t id)
 static bool
 is_idle(const struct tenant *tenant)
 {
-    return tenant->sessions.count == 0 && tenant->legs.count == 0 && tenant->admissions == NULL &&
-           tenant->pending.count == 0;
+    return tenant->sessions.count == 0 && tenant->legs.count == 0 && tenant->orphans.count == 0 &&
+           tenant->admissions == NULL && tenant->pending.count == 0;
 }
 
 void
@@ -166,6 +176,34 @@ load_memory(struct rt_actor *self, struct tenant *tenant)
 }
 
 static void
+cannot_load(struct rt_actor *self, struct tenant *tenant, enum rt_status status)
+{
+    tenant->broken = PROBLEM_STORE_UNAVAILABLE;
+    tenant->phase = TENANT_SERVING; /* to say so */
+    rt_timer_set(self, &tenant->month_timer, STORE_RETRY_MS * RT_NS_PER_MS);
+    rt_log(RT_LOG_WARN, "tenant.not_loaded", RT_STR("tenant", tenant->config->id),
+           RT_STR("status", rt_status_name(status)));
+    rt_unstash(self);
+}
+
+/* What a former life left open is looked for once, before there is anything of our own. */
+static void
+on_orphans(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored,
+           const struct rt_buffer *list)
+{
+    enum rt_status status = stored->status;
+    if (status == RT_OK && !tenant_adopt(self, tenant, list))
+        status = RT_NO_MEMORY;
+    if (tenant->adopted)
+        return; /* more of them */
+    tenant->adopted = status == RT_OK;
+    if (tenant->adopted)
+        load_memory(self, tenant);
+    else
+        cannot_load(self, tenant, status);
+}
+
+static void
 on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored)
 {
     if (tenant->phase != TENANT_LOADING) {
@@ -174,17 +212,15 @@ on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *
         return;
     }
     if (stored->status != RT_OK) {
-        tenant->broken = PROBLEM_STORE_UNAVAILABLE;
-        tenant->phase = TENANT_SERVING; /* to say so */
-        rt_timer_set(self, &tenant->month_timer, STORE_RETRY_MS * RT_NS_PER_MS);
-        rt_log(RT_LOG_WARN, "tenant.not_loaded", RT_STR("tenant", tenant->config->id),
-               RT_STR("status", rt_status_name(stored->status)));
-        rt_unstash(self);
+        cannot_load(self, tenant, stored->status);
         return;
     }
     tenant->broken = PROBLEM_NONE;
     tenant_on_book(self, tenant, stored);
-    load_memory(self, tenant);
+    if (tenant->adopted)
+        load_memory(self, tenant);
+    else
+        tenant_find_orphans(self, tenant);
 }
 
 static void
@@ -246,6 +282,12 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_LEG_SETTLE:
         tenant_on_leg_settled(self, tenant, subject, stored);
         break;
+    case TENANT_PENDING_ORPHANS:
+        on_orphans(self, tenant, stored, message->buffer);
+        break;
+    case TENANT_PENDING_ORPHAN:
+        tenant_on_orphan_settled(self, tenant, subject, stored->status);
+        break;
     case TENANT_PENDING_RETURN:
         break; /* if the store was away, its next start settles the slice */
     }
@@ -262,7 +304,8 @@ on_timer(struct rt_actor *self, struct tenant *tenant, struct rt_message *messag
         on_month_timer(self, tenant);
     else if (timer == &tenant->idle_timer)
         on_idle_timer(self, tenant);
-    else if (!tenant_on_admission_timer(self, tenant, timer))
+    else if (!tenant_on_admission_timer(self, tenant, timer) &&
+             !tenant_on_orphan_timer(self, tenant, timer))
         tenant_on_leg_timer(self, tenant, timer);
 }
 
@@ -356,6 +399,7 @@ tenant_init(struct rt_actor *self, void *state, const void *args)
     tenant->world = from->world;
     tenant->config = from->config;
     tenant->slot = from->slot;
+    tenant->adopted = !from->after_death;
     tenant->funding_end = &tenant->funding_first;
     tenant->bucket = vito_bucket_create(&from->config->rules.rate, clock->now_ns(clock->self));
     return tenant->bucket == NULL ? RT_NO_MEMORY : RT_OK;
@@ -371,6 +415,10 @@ tenant_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     while (tenant->legs.count > 0)
         tenant_leg_free(self, tenant,
                         RT_CONTAINER_OF(rt_table_first(&tenant->legs), struct tenant_leg, link));
+    while (tenant->orphans.count > 0)
+        tenant_orphan_free(
+            self, tenant,
+            RT_CONTAINER_OF(rt_table_first(&tenant->orphans), struct tenant_orphan, link));
     while (tenant->sessions.count > 0) {
         struct rt_table_link *link = rt_table_first(&tenant->sessions);
         rt_table_remove(&tenant->sessions, link);
@@ -384,6 +432,7 @@ tenant_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
                      sizeof(struct tenant_pending));
     }
     rt_table_deinit(&tenant->legs);
+    rt_table_deinit(&tenant->orphans);
     rt_table_deinit(&tenant->sessions);
     rt_table_deinit(&tenant->pending);
     tenant_forget_decisions(tenant);

@@ -19,6 +19,7 @@
 struct tenant_args {
     const struct world *world;
     struct tenant_config *config; /* one hold goes to the tenant */
+    bool after_death;             /* one before it has died here, and may have left legs open */
     uint32_t slot; /* below 2^20: names the tenant in its decisions' ids (registry.h) */
 };
 

@@ -305,15 +305,16 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
         tenant_return_slice(self, tenant, book); /* last month is over */
 }
 
-static void
-stop_everywhere(struct rt_actor *self, const struct tenant *tenant, uint64_t number)
+void
+tenant_stop_everywhere(struct rt_actor *self, const struct tenant *tenant, uint64_t number,
+                       struct rt_address heir)
 {
     for (unsigned i = 0; i < rt_system_workers(tenant->world->system); i++) {
         struct rt_message *message = rt_message_create(VENDOR_STOP, sizeof(struct vendor_stop));
         if (message == NULL)
             continue;
         *(struct vendor_stop *)rt_message_payload(message) =
-            (struct vendor_stop){.leg = number, .reason = ADAPTER_USER_EXIT};
+            (struct vendor_stop){.leg = number, .reason = ADAPTER_USER_EXIT, .heir = heir};
         rt_send_control(self, tenant->world->vendors[i], message);
     }
 }
@@ -327,7 +328,7 @@ tenant_orphan_legs(struct rt_actor *self, struct tenant *tenant, struct rt_addre
         if (!rt_address_is(leg->session, session) || leg->settling || leg->admission != NULL)
             continue;
         leg->orphaned = true;
-        stop_everywhere(self, tenant, leg->number);
+        tenant_stop_everywhere(self, tenant, leg->number, RT_NOBODY);
         rt_timer_set(self, &leg->timer, ORPHAN_PATIENCE_MS * RT_NS_PER_MS);
     }
 }
@@ -337,7 +338,7 @@ tenant_on_vendor_closed(struct rt_actor *self, struct tenant *tenant, struct rt_
 {
     const struct vendor_closed *closed = rt_message_payload(message);
     struct tenant_leg *leg = tenant_find_leg(tenant, closed->leg);
-    if (leg == NULL || leg->settling)
+    if (tenant_on_orphan_closed(self, tenant, closed) || leg == NULL || leg->settling)
         return;
     leg->row.use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     RT_TEXT_SET(leg->row.outcome, "abandoned");

@@ -8,6 +8,7 @@
  *   tenant_size.c    how large a leg's next step may be
  *   tenant_leg.c     legs: opened under a hold, settled
  *   tenant_meter.c   running legs: another quantum, or not
+ *   tenant_orphans.c legs that a former life left open
  *   tenant_policy.c  what a policy is asked, and what was decided
  *   tenant_view.c    balance, sessions and decisions as JSON
  */
@@ -56,13 +57,15 @@ enum tenant_pending_kind {
     TENANT_PENDING_LEG_OPEN,
     TENANT_PENDING_LEG_EXTEND,
     TENANT_PENDING_LEG_SETTLE,
+    TENANT_PENDING_ORPHANS,
+    TENANT_PENDING_ORPHAN,
 };
 
 struct tenant_pending {
     struct rt_table_link link; /* in tenant.pending, by id */
     uint64_t id;
     enum tenant_pending_kind kind;
-    void *subject; /* book, admission or leg */
+    void *subject; /* book, admission, leg or orphan */
 };
 
 /* A request on its way to a leg. */
@@ -111,6 +114,17 @@ struct tenant_leg {
     struct rt_timer timer; /* settle again, the store was away; or an orphan's patience */
 };
 
+/* A leg that a former life of the tenant left open. */
+struct tenant_orphan {
+    struct rt_table_link link; /* in tenant.orphans, by number */
+    uint64_t number;
+    struct vito_open_leg open;
+    struct vito_use use;
+    int64_t cost_nusd;
+    bool settling;
+    struct rt_timer timer; /* patience with its vendor; or settle again, the store was away */
+};
+
 struct tenant_session {
     struct rt_table_link link; /* in tenant.sessions, by actor id */
     struct rt_address address;
@@ -144,6 +158,9 @@ struct tenant {
     struct rt_table pending;
     uint64_t pending_id;
     struct rt_table legs;
+    struct rt_table orphans;
+    bool adopted;      /* what a former life left open is known */
+    bool more_orphans; /* than could be listed */
     struct rt_table sessions;
 
     struct tenant_decision *decisions[TENANT_DECISIONS];
@@ -163,6 +180,8 @@ void tenant_submit(struct rt_actor *self, struct tenant *tenant, struct vito_req
                    enum tenant_pending_kind kind, void *subject);
 void tenant_make_id(struct rt_actor *self, const struct tenant *tenant, const char *prefix,
                     char id_out[VITO_ID_BYTES], uint64_t *number_out);
+/* The number that tenant_make_id() gave with an id. False when it is no id. */
+bool tenant_leg_number(const char *id, uint64_t *number_out);
 
 /* tenant_sessions.c */
 struct tenant_session *tenant_find_session(const struct tenant *tenant, uint64_t actor_id);
@@ -233,6 +252,9 @@ void tenant_on_leg_timer(struct rt_actor *self, struct tenant *tenant,
 void tenant_on_vendor_closed(struct rt_actor *self, struct tenant *tenant,
                              struct rt_message *message);
 void tenant_orphan_legs(struct rt_actor *self, struct tenant *tenant, struct rt_address session);
+/* Tells all vendor actors to stop a leg. With an `heir` that is where they are to report to. */
+void tenant_stop_everywhere(struct rt_actor *self, const struct tenant *tenant, uint64_t number,
+                            struct rt_address heir);
 struct tenant_leg *tenant_find_leg(const struct tenant *tenant, uint64_t number);
 void tenant_leg_free(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg);
 
@@ -240,6 +262,18 @@ void tenant_leg_free(struct rt_actor *self, struct tenant *tenant, struct tenant
 void tenant_on_meter(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);
 void tenant_on_leg_extended(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
                             enum rt_status status);
+
+/* tenant_orphans.c */
+void tenant_find_orphans(struct rt_actor *self, struct tenant *tenant);
+/* False when out of memory: then some are left. */
+bool tenant_adopt(struct rt_actor *self, struct tenant *tenant, const struct rt_buffer *list);
+bool tenant_on_orphan_closed(struct rt_actor *self, struct tenant *tenant,
+                             const struct vendor_closed *closed);
+bool tenant_on_orphan_timer(struct rt_actor *self, struct tenant *tenant,
+                            const struct rt_timer *timer);
+void tenant_on_orphan_settled(struct rt_actor *self, struct tenant *tenant,
+                              struct tenant_orphan *orphan, enum rt_status status);
+void tenant_orphan_free(struct rt_actor *self, struct tenant *tenant, struct tenant_orphan *orphan);
 
 /* tenant_policy.c */
 /* `session` is NULL for one that does not exist yet. */

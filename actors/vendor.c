@@ -159,6 +159,8 @@ vendor_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case VENDOR_STOP: {
         const struct vendor_stop *stop = rt_message_payload(message);
         struct vendor_leg *leg = vendor_find_leg(vendor, stop->leg);
+        if (leg != NULL && stop->heir.id != 0)
+            leg->owner = leg->heir = stop->heir;
         if (leg != NULL)
             vendor_stop_leg(vendor, leg, stop->reason);
         break;

@@ -340,7 +340,10 @@ drain(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->server_count; i++)
         net_server_stop_accepting(gateway->servers[i]);
     struct rt_message *message = rt_message_create(REGISTRY_SHUTDOWN, 0);
-    if (message == NULL || rt_post(gateway->system, gateway->world.registry, message) != RT_OK)
+    if (message == NULL)
+        return;
+    message->flags = RT_MESSAGE_CONTROL;
+    if (rt_post(gateway->system, gateway->world.registry, message) != RT_OK)
         return;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);

@@ -16,4 +16,4 @@ endforeach()
 target_link_libraries(sim_world PUBLIC actors vito_sqlite
   PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM PkgConfig::SQLITE)
 twin_sim(sim_world twins --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt
-  --faults stall,flood,pause,clock)
+  --faults kill,stall,flood,pause,clock)

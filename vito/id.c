@@ -13,11 +13,12 @@ enum {
 
 _Static_assert(PREFIX_CHARS_MAX + 1 + VITO_ULID_CHARS + 1 <= VITO_ID_BYTES, "an id fits");
 
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
 /* The 128 bits, most significant first, as 26 digits of 5 bits; the first has only 3. */
 static void
 encode(char text_out[VITO_ULID_CHARS + 1], const uint8_t bytes[ULID_BYTES])
 {
-    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     unsigned bits = 0, bit_count = 2; /* two zeros in front make 130 bits, 26 digits */
     char *at = text_out;
     for (int i = 0; i < ULID_BYTES; i++) {
@@ -44,6 +45,29 @@ vito_id_make(char id_out[VITO_ID_BYTES], const char *prefix, int64_t wall_ms,
         *at++ = *prefix++;
     *at++ = '_';
     encode(at, bytes);
+}
+
+bool
+vito_id_random(const char *id, uint8_t random_out[RANDOM_BYTES])
+{
+    enum { RANDOM_CHARS = RANDOM_BYTES * 8 / 5 };
+    const char *at = strchr(id, '_');
+    if (at == NULL || strlen(at + 1) != VITO_ULID_CHARS)
+        return false;
+    at += 1 + VITO_ULID_CHARS - RANDOM_CHARS;
+    unsigned bits = 0, bit_count = 0;
+    for (int i = 0; i < RANDOM_BYTES; at++) {
+        const char *digit = *at == '\0' ? NULL : strchr(alphabet, *at);
+        if (digit == NULL)
+            return false;
+        bits = bits << 5 | (unsigned)(digit - alphabet);
+        bit_count += 5;
+        if (bit_count < 8)
+            continue;
+        bit_count -= 8;
+        random_out[i++] = (uint8_t)(bits >> bit_count);
+    }
+    return true;
 }
 
 bool

@@ -21,6 +21,9 @@ enum {
 void vito_id_make(char id_out[VITO_ID_BYTES], const char *prefix, int64_t wall_ms,
                   const uint8_t random[10]);
 
+/* The ten random bytes of an id. False when the text is no id. */
+bool vito_id_random(const char *id, uint8_t random_out[10]);
+
 /* Whether the text may name a tenant (an avatar). */
 bool vito_tenant_id_is_valid(const char *text);
 

@@ -40,6 +40,9 @@ enum vito_op {
     VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing */
     VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
                            changes nothing */
+    VITO_LEG_LIST,      /* the answer's document: array of struct vito_open_leg, those of a tenant
+                           that this gateway has opened and not settled; not all when it has
+                           VITO_OPEN_LEGS_MAX */
     VITO_AUDIT_APPEND,
     VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
     VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
@@ -73,6 +76,16 @@ struct vito_leg {
     int64_t cost_nusd; /* settle */
     struct vito_use use;
     int64_t at_ms; /* wall time of this step */
+};
+
+enum { VITO_OPEN_LEGS_MAX = 1000 };
+
+/* What is told of an open leg to one who is to settle it. */
+struct vito_open_leg {
+    char id[VITO_ID_BYTES];
+    char provider_id[VITO_PROVIDER_BYTES];
+    enum vito_mode mode;
+    int64_t held_nusd, period_start_ms;
 };
 
 /* A record that is not a leg: a refusal, an act of an operator. */

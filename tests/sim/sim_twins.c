@@ -5,7 +5,7 @@
  * thing a vendor does and at each commit.
  *
  *   sim_twins [--seeds COUNT] [--from SEED] [--seed N] [--once-failed FILE] [--no-controls]
- *             [--faults LIST]
+ *             [--faults LIST] [--dump FILE]
  *
  * Planted bugs, one an invariant, must be found.
  */
@@ -40,7 +40,7 @@ static const struct sim_plant plants[] = {
 struct options {
     uint64_t from, seeds;
     const char *once_failed; /* a file of seeds to run first, or NULL */
-    const char *faults;      /* of those the seeds have, these alone; NULL: all */
+    struct sim_run_options run;
     bool controls;
 };
 
@@ -86,16 +86,16 @@ check_seen(const struct sum *sum, bool filtered)
 }
 
 static bool
-run_one(struct sim_run *run, uint64_t seed, const char *faults, struct sum *sum)
+run_one(struct sim_run *run, uint64_t seed, const struct sim_run_options *options, struct sum *sum)
 {
-    uint64_t hash = sim_run_seed(run, seed, NULL, faults);
+    uint64_t hash = sim_run_seed(run, seed, NULL, options);
     if (run->books.finding[0] != '\0') {
         fprintf(stderr, "seed %lu: %s\nagain: script/sim --seed %lu\n", seed, run->books.finding,
                 seed);
         return false;
     }
     add_seen(sum, run);
-    if (seed % TWICE_EVERY == 0 && sim_run_seed(run, seed, NULL, faults) != hash) {
+    if (seed % TWICE_EVERY == 0 && sim_run_seed(run, seed, NULL, options) != hash) {
         fprintf(stderr, "seed %lu: another trace the second time\nagain: script/sim --seed %lu\n",
                 seed, seed);
         return false;
@@ -117,7 +117,7 @@ run_file(struct sim_run *run, const struct options *options, struct sum *sum)
     while (ok && fgets(line, sizeof(line), file) != NULL) {
         char *end;
         uint64_t seed = strtoull(line, &end, 10);
-        ok = end == line || run_one(run, seed, options->faults, sum);
+        ok = end == line || run_one(run, seed, &options->run, sum);
     }
     fclose(file);
     return ok;
@@ -141,19 +141,19 @@ run_all(struct sim_run *run, const struct options *options)
     if (options->once_failed != NULL && !run_file(run, options, &sum))
         return false;
     for (uint64_t seed = options->from; seed < options->from + options->seeds; seed++) {
-        if (!run_one(run, seed, options->faults, &sum))
+        if (!run_one(run, seed, &options->run, &sum))
             return false;
         tell_progress(options, seed, &told);
     }
-    check_seen(&sum, options->faults != NULL);
+    check_seen(&sum, options->run.faults != NULL);
     return true;
 }
 
 static bool
-is_found(struct sim_run *run, const struct sim_plant *plant)
+is_found(struct sim_run *run, const struct sim_plant *plant, const struct sim_run_options *options)
 {
     for (uint64_t seed = 1; seed <= PLANTED_SEEDS; seed++) {
-        sim_run_seed(run, seed, plant, NULL);
+        sim_run_seed(run, seed, plant, options);
         if (strncmp(run->books.finding, plant->finding, strlen(plant->finding)) != 0)
             continue;
         printf("planted: %s: found by seed %lu: %s\n", plant->name, seed, run->books.finding);
@@ -165,10 +165,10 @@ is_found(struct sim_run *run, const struct sim_plant *plant)
 }
 
 static bool
-run_controls(struct sim_run *run)
+run_controls(struct sim_run *run, const struct sim_run_options *options)
 {
     for (size_t i = 0; i < RT_COUNT_OF(plants); i++)
-        if (!is_found(run, &plants[i]))
+        if (!is_found(run, &plants[i], options))
             return false;
     return true;
 }
@@ -189,11 +189,13 @@ read_options(int argc, char **argv, struct options *options)
             options->from = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "--seed") == 0)
             *options = (struct options){
-                .from = strtoull(value, NULL, 10), .seeds = 1, .faults = options->faults};
+                .from = strtoull(value, NULL, 10), .seeds = 1, .run = options->run};
         else if (strcmp(argv[i], "--once-failed") == 0)
             options->once_failed = value;
         else if (strcmp(argv[i], "--faults") == 0)
-            options->faults = value;
+            options->run.faults = value;
+        else if (strcmp(argv[i], "--dump") == 0)
+            options->run.dump = value;
         else
             return false;
         i++;
@@ -207,12 +209,12 @@ main(int argc, char **argv)
     struct options options;
     if (!read_options(argc, argv, &options)) {
         fprintf(stderr, "usage: sim_twins [--seeds COUNT] [--from SEED] [--seed N] "
-                        "[--once-failed FILE] [--no-controls] [--faults LIST]\n");
+                        "[--once-failed FILE] [--no-controls] [--faults LIST] [--dump FILE]\n");
         return 2;
     }
     struct sim_run *run = malloc(sizeof(*run));
     CHECK(run != NULL && sodium_init() >= 0);
-    bool ok = run_all(run, &options) && (!options.controls || run_controls(run));
+    bool ok = run_all(run, &options) && (!options.controls || run_controls(run, &options.run));
     if (ok)
         printf("%lu seeds, books in order after each step\n", options.seeds);
     free(run);

@@ -39,10 +39,9 @@ struct life {
 };
 
 static enum rt_status
-get_secret(void *self, const char *tenant_id, const char *name, bool loopback,
-           struct vito_secret *secret_out)
+get_secret(void *self, const struct vito_secret_use *use, struct vito_secret *secret_out)
 {
-    (void)self, (void)tenant_id, (void)name, (void)loopback, (void)secret_out;
+    (void)self, (void)use, (void)secret_out;
     return RT_NOT_FOUND;
 }
 
@@ -135,7 +134,7 @@ begin_run(struct sim_run *run)
     char token[16], interaction[16];
     rt_random_seed(&run->dice, run->seed);
     sim_swarm_choose(&run->swarm, &run->dice);
-    CHECK(run->faults == NULL || sim_swarm_only(&run->swarm, run->faults));
+    CHECK(run->options.faults == NULL || sim_swarm_only(&run->swarm, run->options.faults));
     run->wall_ms = START_WALL_MS;
     if (rt_random_chance(&run->dice, 200))
         run->wall_ms = MONTH_END_WALL_MS - (int64_t)dice_from(run, 1000, 30000);
@@ -150,8 +149,19 @@ begin_run(struct sim_run *run)
 }
 
 static void
+dump(const struct sim_run *run)
+{
+    char sql[512];
+    remove(run->options.dump);
+    snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", run->options.dump);
+    CHECK(sqlite3_exec(run->database->db, sql, NULL, NULL, NULL) == SQLITE_OK);
+}
+
+static void
 end_run(struct sim_run *run)
 {
+    if (run->options.dump != NULL && run->books.finding[0] != '\0')
+        dump(run);
     sim_books_close(&run->books);
     vito_sqlite_close(run->database);
     vito_keyring_close(run->keyring);
@@ -299,8 +309,9 @@ static void
 shut_down(struct life *life)
 {
     struct sim_run *run = life->run;
-    CHECK(rt_post(rt_sim_system(life->sim), life->world.registry,
-                  sim_message(REGISTRY_SHUTDOWN, 0)) == RT_OK);
+    struct rt_message *message = sim_message(REGISTRY_SHUTDOWN, 0);
+    message->flags = RT_MESSAGE_CONTROL; /* its mailbox may still be full */
+    CHECK(rt_post(rt_sim_system(life->sim), life->world.registry, message) == RT_OK);
     step_until(life, rt_sim_now_ns(life->sim) + DRAIN_MS * RT_NS_PER_MS);
     if (!is_sound(run) || run->drained)
         return;
@@ -351,13 +362,14 @@ recover(struct sim_run *run)
 }
 
 uint64_t
-sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant, const char *faults)
+sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
+             const struct sim_run_options *options)
 {
     static const struct sim_plant nothing = {.name = "nothing"};
     memset(run, 0, sizeof(*run));
     run->seed = seed;
     run->plant = plant == NULL ? &nothing : plant;
-    run->faults = faults;
+    run->options = *options;
     begin_run(run);
     uint64_t lives = dice_from(run, 1, LIVES_MAX + 1);
     for (uint64_t life = 1; life <= lives && is_sound(run); life++) {

@@ -24,11 +24,15 @@ struct sim_plant {
     enum sim_vendor_bug vendor;
 };
 
+struct sim_run_options {
+    const char *faults, *dump;
+};
+
 /* One seed's run. What outlives a crash is here. */
 struct sim_run {
     uint64_t seed;
     const struct sim_plant *plant;
-    const char *faults;
+    struct sim_run_options options;
     struct sim_swarm swarm;
     struct rt_random dice;
     struct vito_sqlite *database;
@@ -47,10 +51,11 @@ struct sim_run {
  * Runs a seed. What was found is in books.finding, "" when all is well.
  *
  *   plant      NULL: the product as it is
- *   faults     of those the seed has, these alone (sim_swarm_only()); NULL: all
+ *   options    of the faults the seed has, these alone (sim_swarm_only()), NULL: all; and
+ *              where to put the database when something is found, or NULL
  *   returns    the hash of all that happened
  */
 uint64_t sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
-                      const char *faults);
+                      const struct sim_run_options *options);
 
 #endif

@@ -48,7 +48,8 @@ is_forgotten(struct sim_store *store, const struct answer *answers, size_t count
         for (size_t j = 0; j < RT_COUNT_OF(forgotten); j++)
             forgets |=
                 store->bug == forgotten[j].bug && answers[i].request->request.op == forgotten[j].op;
-    return forgets && rt_random_chance(rt_sim_random(store->sim), 100);
+    unsigned per_mille = store->bug == STORE_FORGETS_RETURNS ? 500 : 100;
+    return forgets && rt_random_chance(rt_sim_random(store->sim), per_mille);
 }
 
 /* The planted bug: what was granted stays in the budget. */

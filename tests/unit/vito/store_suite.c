@@ -495,6 +495,42 @@ store_suite_nonsense_from_a_vendor_stays_within_numbers(const struct store_drive
     driver->check(driver->self);
 }
 
+static struct vito_open_leg
+open_leg_at(size_t index)
+{
+    struct vito_open_leg leg;
+    cr_assert_leq((index + 1) * sizeof(leg), document_bytes);
+    memcpy(&leg, document + index * sizeof(leg), sizeof(leg));
+    return leg;
+}
+
+void
+store_suite_a_gateways_own_open_legs_are_listed(const struct store_driver *driver)
+{
+    struct vito_request list = request_of(VITO_LEG_LIST, "cantor");
+    open_month(driver, 1000);
+    cr_assert_eq(ask(driver, &list).status, RT_OK);
+    cr_assert_eq(document_bytes, 0);
+    grant(driver, 600, 600);
+    open_leg(driver, "1", 100);
+    open_leg(driver, "2", 50);
+    open_leg(driver, "3", 60);
+    extend_leg(driver, "3", 90);
+    settle_leg(driver, "2", 10);
+    cr_assert_eq(ask(driver, &list).status, RT_OK);
+    cr_assert_eq(document_bytes, 2 * sizeof(struct vito_open_leg));
+    cr_assert_eq(open_leg_at(0).held_nusd, 100);
+    cr_assert_eq(open_leg_at(1).held_nusd, 90);
+    cr_assert_eq(open_leg_at(1).period_start_ms, NOVEMBER_MS);
+    cr_assert_not_null(strstr(open_leg_at(1).id, "leg_"));
+    struct vito_request others = request_of(VITO_LEG_LIST, "fernandez");
+    cr_assert_eq(ask(driver, &others).status, RT_OK);
+    cr_assert_eq(document_bytes, 0, "they are another tenant's");
+    driver->restart(driver->self, NOON_MS);
+    cr_assert_eq(ask(driver, &list).status, RT_OK);
+    cr_assert_eq(document_bytes, 0, "what a former life left open is settled");
+}
+
 void
 store_suite_a_restart_counts_what_open_legs_held_as_spent(const struct store_driver *driver)
 {

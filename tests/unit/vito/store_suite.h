@@ -42,6 +42,7 @@ struct store_driver {
     CASE(only_a_tenants_own_open_legs_can_be_extended_or_settled)                                  \
     CASE(a_cost_beyond_the_slice_is_posted_in_full)                                                \
     CASE(nonsense_from_a_vendor_stays_within_numbers)                                              \
+    CASE(a_gateways_own_open_legs_are_listed)                                                      \
     CASE(a_restart_counts_what_open_legs_held_as_spent)                                            \
     CASE(a_restart_gives_the_rest_of_a_slice_back)                                                 \
     CASE(the_audit_trail_is_listed_as_documented)                                                  \

@@ -35,6 +35,22 @@ Test(id, every_random_bit_has_its_place)
     }
 }
 
+Test(id, the_random_bytes_can_be_read_back)
+{
+    uint8_t random[10], read[10];
+    char id[VITO_ID_BYTES];
+    for (int i = 0; i < 1000; i++) {
+        for (int j = 0; j < 10; j++)
+            random[j] = (uint8_t)(i * 37 + j * 101 + (i >> j));
+        vito_id_make(id, "leg", 1469918176385 + i, random);
+        cr_assert(vito_id_random(id, read));
+        cr_assert_arr_eq(read, random, sizeof(read));
+    }
+    cr_assert_not(vito_id_random("leg", read));
+    cr_assert_not(vito_id_random("leg_01ARYZ6S41000000000000000", read), "too short");
+    cr_assert_not(vito_id_random("leg_01ARYZ6S41000000000000000U", read), "no such digit");
+}
+
 Test(id, later_ids_sort_behind_earlier_ones)
 {
     struct rt_random random;

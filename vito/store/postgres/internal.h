@@ -115,5 +115,6 @@ enum vito_pg_outcome vito_pg_budget_return(struct vito_postgres *database,
 enum vito_pg_outcome vito_pg_audit_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item);
 
 #endif

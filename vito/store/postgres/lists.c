@@ -85,6 +85,40 @@ vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item)
     return outcome;
 }
 
+static void
+read_open_leg(const struct vito_pg_link *link, unsigned result, int row, struct vito_open_leg *leg)
+{
+    *leg = (struct vito_open_leg){.mode = vito_mode_of(vito_pg_text(link, result, row, 2)),
+                                  .held_nusd = vito_pg_i64(link, result, row, 3),
+                                  .period_start_ms = vito_pg_i64(link, result, row, 4)};
+    vito_pg_copy(link, result, row, 0, leg->id, sizeof(leg->id));
+    vito_pg_copy(link, result, row, 1, leg->provider_id, sizeof(leg->provider_id));
+}
+
+enum vito_pg_outcome
+vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_pg_link *link = &database->link;
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    vito_pg_add_text(&arguments, database->node);
+    vito_pg_add_i64(&arguments, database->epoch);
+    vito_pg_add_i64(&arguments, VITO_OPEN_LEGS_MAX);
+    unsigned result = vito_pg_send(&database->link, VITO_PG_LEG_LIST, &arguments);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome != VITO_PG_DONE)
+        return outcome;
+    size_t count = (size_t)vito_pg_rows(link, result);
+    item->document = rt_buffer_create(count * sizeof(struct vito_open_leg));
+    item->stored.status = item->document == NULL ? RT_NO_MEMORY : RT_OK;
+    for (size_t i = 0; i < count && item->document != NULL; i++) {
+        struct vito_open_leg leg;
+        read_open_leg(link, result, (int)i, &leg);
+        memcpy(item->document->bytes + i * sizeof(leg), &leg, sizeof(leg));
+    }
+    return outcome;
+}
+
 struct vito_audit_record
 vito_pg_record(const struct vito_pg_link *link, unsigned result, int row)
 {

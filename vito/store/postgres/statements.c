@@ -191,6 +191,11 @@ static const struct {
     [VITO_PG_KEY_ADD] = {"key_add",
                          "INSERT INTO vito.api_keys (key_id, tenant_id, digest, created_ms)"
                          " VALUES ($1::text, $2::text, $3::bytea, $4::bigint)"},
+    [VITO_PG_LEG_LIST] = {"leg_list",
+                          "SELECT leg_id, provider_id, mode, held_nusd, period_start_ms"
+                          " FROM vito.usage WHERE state = 'open' AND tenant_id = $1::text"
+                          " AND node = $2::text AND epoch = $3::bigint"
+                          " ORDER BY leg_id COLLATE \"C\" LIMIT $4::bigint"},
     [VITO_PG_KEY_LIST] = {"key_list",
                           "SELECT key_id, tenant_id, digest, created_ms FROM vito.api_keys"
                           " WHERE $1::text IS NULL OR tenant_id = $1::text"

@@ -117,6 +117,8 @@ enum rt_status vito_handle_leg_extend(struct vito_sqlite *database,
 enum rt_status vito_handle_leg_settle(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
+enum rt_status vito_handle_leg_list(struct vito_sqlite *database,
+                                    const struct vito_request *request, struct vito_answer *answer);
 
 /* audit.c */
 enum rt_status vito_handle_audit_append(struct vito_sqlite *database,

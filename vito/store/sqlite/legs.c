@@ -180,3 +180,34 @@ vito_handle_leg_settle(struct vito_sqlite *database, const struct vito_request *
 {
     return vito_leg_settle(database, request->tenant_id, &request->leg, &answer->stored);
 }
+
+static struct vito_open_leg
+open_leg_of_row(const struct vito_sqlite *database)
+{
+    struct vito_open_leg leg = {.mode = vito_mode_of(vito_column_text(database, 2)),
+                                .held_nusd = vito_column_i64(database, 3),
+                                .period_start_ms = vito_column_i64(database, 4)};
+    vito_column_copy(database, 0, leg.id, sizeof(leg.id));
+    vito_column_copy(database, 1, leg.provider_id, sizeof(leg.provider_id));
+    return leg;
+}
+
+enum rt_status
+vito_handle_leg_list(struct vito_sqlite *database, const struct vito_request *request,
+                     struct vito_answer *answer)
+{
+    struct rt_buffer *list = rt_buffer_create(VITO_OPEN_LEGS_MAX * sizeof(struct vito_open_leg));
+    answer->document = list;
+    if (list == NULL)
+        return RT_NO_MEMORY;
+    list->size_bytes = 0;
+    enum rt_status status =
+        VITO_QUERY(database, QUERY_LEG_LIST, vito_text(request->tenant_id), vito_text(VITO_NODE),
+                   vito_i64(database->epoch), vito_i64(VITO_OPEN_LEGS_MAX));
+    for (; status == RT_OK; status = vito_query_next(database)) {
+        struct vito_open_leg leg = open_leg_of_row(database);
+        memcpy(list->bytes + list->size_bytes, &leg, sizeof(leg));
+        list->size_bytes += (uint32_t)sizeof(leg);
+    }
+    return status == RT_EMPTY ? RT_OK : status;
+}

@@ -143,6 +143,9 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_LEG_FIND_OPEN] = "SELECT leg_id, tenant_id, held_nusd FROM vito_usage"
                             " WHERE state = 'open' AND node = ?1 AND epoch < ?2"
                             " ORDER BY leg_id LIMIT 1",
+    [QUERY_LEG_LIST] = "SELECT leg_id, provider_id, mode, held_nusd, period_start_ms"
+                       " FROM vito_usage WHERE state = 'open' AND tenant_id = ?1 AND node = ?2"
+                       " AND epoch = ?3 ORDER BY leg_id LIMIT ?4",
 
     [QUERY_AUDIT_LAST_CHAIN] = "SELECT chain FROM vito_audit_logs WHERE tenant_id = ?1"
                                " ORDER BY seq DESC LIMIT 1",
