@@ -370,10 +370,13 @@ read_frame(const struct fields *fields, size_t wire_bytes, struct frame_in *fram
     if (fields->wrong != NULL)
         fail(frame, problem_make(PROBLEM_INVALID_FIELD, "%s has the wrong type or is too long",
                                  fields->wrong));
+    else if (fields->type.bytes == NULL)
+        fail(frame,
+             problem_make(PROBLEM_UNKNOWN_TYPE, "a frame needs /type, for example \"turn\""));
     else if (frame->type == CLIENT_BAD)
         fail(frame, problem_make(PROBLEM_UNKNOWN_TYPE, "no frame type \"%.*s\"",
                                  (int)(fields->type.size_bytes < 40 ? fields->type.size_bytes : 40),
-                                 fields->type.bytes == NULL ? "" : fields->type.bytes));
+                                 fields->type.bytes));
     else if (frame->type != CLIENT_AUDIO && wire_bytes > FRAME_JSON_BYTES_MAX)
         fail(frame, problem_make(PROBLEM_TOO_BIG, "frames other than audio are limited to %d bytes",
                                  FRAME_JSON_BYTES_MAX));

@@ -153,7 +153,7 @@ struct tenant_opened {
 
 /* A leg that may be opened: who, what for, and how much. */
 struct leg_grant {
-    struct vito_hold *hold; /* one reference, the receiver's; NULL when refused */
+    struct vito_hold *hold; /* one reference, the message's until taken; NULL when refused */
     uint64_t number;        /* names the leg between actors */
     char leg_id[VITO_ID_BYTES];
     char provider[VITO_PROVIDER_BYTES];
@@ -267,7 +267,7 @@ struct conn_message {
  * is dead, the last one, VENDOR_CLOSED, goes to `heir`, so that no use is lost. */
 struct vendor_open {
     uint64_t leg;
-    struct vito_hold *hold; /* one reference, the vendor actor's */
+    struct vito_hold *hold; /* one reference, the message's until taken */
     struct rt_address heir; /* the tenant */
     char provider[VITO_PROVIDER_BYTES];
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;

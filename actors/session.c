@@ -307,12 +307,13 @@ on_timer(struct rt_actor *self, struct session *session, struct rt_message *mess
 static void
 on_admitted(struct rt_actor *self, struct session *session, struct rt_message *message)
 {
-    const struct tenant_admitted *admitted = rt_message_payload(message);
+    struct tenant_admitted *admitted = rt_message_payload(message);
     if (session->video_request != 0 && message->request_id == session->video_request)
         on_video_admitted(self, session, admitted);
     else if (!session_on_turn_admitted(self, session, admitted, message->request_id) &&
              admitted->leg.hold != NULL)
         session_leg_decline(self, session, NULL, &admitted->leg);
+    admitted->leg.hold = NULL; /* a leg or a turn has it now */
 }
 
 static void

@@ -74,6 +74,13 @@ renew_at(int64_t allowed, int64_t quantum)
     return allowed > quantum / 2 ? allowed - quantum / 2 : 0;
 }
 
+static void
+give_back_hold(struct rt_message *message)
+{
+    struct vendor_open *open = rt_message_payload(message);
+    vito_hold_release(open->hold);
+}
+
 void
 session_leg_start(struct rt_actor *self, struct session *session, struct session_turn *turn,
                   const struct leg_grant *grant)
@@ -104,6 +111,7 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
     };
     RT_TEXT_SET(open->provider, grant->provider);
     message->buffer = inputs;
+    message->give_back = give_back_hold;
     rt_send_control(self, leg->vendor, message);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "actors/metrics.h"
 #include "actors/tenant_state.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
@@ -410,8 +411,12 @@ tenant_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
     (void)self, (void)reason;
     struct tenant *tenant = state;
-    while (tenant->admissions != NULL)
+    while (tenant->admissions != NULL) {
+        struct tenant_leg *leg = tenant->admissions->leg;
         tenant_admission_free(self, tenant, tenant->admissions);
+        if (leg != NULL && leg->hold == NULL) /* not yet among the legs: it waited for money */
+            tenant_leg_free(self, tenant, leg);
+    }
     while (tenant->legs.count > 0)
         tenant_leg_free(self, tenant,
                         RT_CONTAINER_OF(rt_table_first(&tenant->legs), struct tenant_leg, link));
@@ -424,6 +429,7 @@ tenant_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         rt_table_remove(&tenant->sessions, link);
         rt_pool_give(RT_CONTAINER_OF(link, struct tenant_session, link),
                      sizeof(struct tenant_session));
+        metrics_session_gone();
     }
     while (tenant->pending.count > 0) {
         struct rt_table_link *link = rt_table_first(&tenant->pending);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/metrics.h"
 #include "actors/tenant_state.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
@@ -55,12 +56,20 @@ tenant_admission_free(struct rt_actor *self, struct tenant *tenant,
     rt_pool_give(admission, sizeof(*admission));
 }
 
+static void
+give_back_hold(struct rt_message *message)
+{
+    struct tenant_admitted *admitted = rt_message_payload(message);
+    vito_hold_release(admitted->leg.hold);
+}
+
 static struct rt_message *
 admitted_message(const struct tenant_admission *admission)
 {
     struct rt_message *message = rt_message_create(TENANT_ADMITTED, sizeof(struct tenant_admitted));
     if (message == NULL)
         return NULL;
+    message->give_back = give_back_hold;
     struct tenant_admitted *admitted = rt_message_payload(message);
     admitted->turn = admission->turn;
     admitted->decision = admission->decision;
@@ -88,6 +97,8 @@ tenant_admission_refuse(struct rt_actor *self, struct tenant *tenant,
         tenant_record(self, tenant, &question, &admission->decision, "deny",
                       problem_token(problem));
     }
+    if (!admission->is_hold)
+        metrics_turn("deny", problem);
     struct rt_message *message = admitted_message(admission);
     if (message != NULL) {
         struct tenant_admitted *admitted = rt_message_payload(message);
@@ -111,6 +122,7 @@ tenant_admission_grant(struct rt_actor *self, struct tenant *tenant,
     if (!admission->is_hold) {
         struct policy_question question = question_of(self, tenant, admission);
         tenant_record(self, tenant, &question, decision, decision->action, "");
+        metrics_turn(decision->action, NULL);
     }
     struct rt_message *message = admitted_message(admission);
     if (message != NULL) {

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "actors/metrics.h"
 #include "actors/tenant_state.h"
 #include "runtime/assert.h"
 #include "runtime/log.h"
@@ -210,6 +211,7 @@ book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, 
         session->turns += leg->row.use.interactions;
     }
     vito_account_settle(&leg->book->account, leg->hold, cost_nusd, &leg->row.use);
+    metrics_leg_settled(cost_nusd);
     vito_account_check(&leg->book->account);
     tenant_count_spending(self, tenant, cost_nusd);
 }

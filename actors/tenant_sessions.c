@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "actors/metrics.h"
 #include "actors/session.h"
 #include "actors/tenant_state.h"
 #include "runtime/pool.h"
@@ -75,6 +76,7 @@ begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
         rt_pool_give(session, sizeof(*session));
         return problem_make(PROBLEM_OVERLOAD, "out of memory");
     }
+    metrics_session_began();
     note_session(self, tenant, REGISTRY_SESSION_BEGAN, session);
     opened->session = session->address;
     RT_TEXT_SET(opened->session_id, session->id);
@@ -158,6 +160,7 @@ tenant_on_down(struct rt_actor *self, struct tenant *tenant, struct rt_message *
     tenant_admissions_drop(self, tenant, session->address);
     tenant_orphan_legs(self, tenant, session->address);
     rt_table_remove(&tenant->sessions, &session->link);
+    metrics_session_gone();
     rt_pool_give(session, sizeof(*session));
     tenant_became_idle(self, tenant);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "actors/metrics.h"
 #include "actors/vendor_state.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
@@ -9,7 +10,7 @@
 static struct vendor_leg *
 make_leg(struct vendor *vendor, struct rt_message *message)
 {
-    const struct vendor_open *open = rt_message_payload(message);
+    struct vendor_open *open = rt_message_payload(message);
     struct vendor_leg *leg =
         vendor->legs.count < VENDOR_LEGS_MAX ? rt_pool_take(sizeof(*leg)) : NULL;
     if (leg == NULL)
@@ -29,8 +30,10 @@ make_leg(struct vendor *vendor, struct rt_message *message)
     leg->sleep.leg = leg->patience.leg = leg;
     leg->patience.is_patience = true;
     RT_TEXT_SET(leg->provider, open->provider);
-    if (rt_table_add(&vendor->legs, &leg->link, rt_hash_u64(leg->number)))
+    if (rt_table_add(&vendor->legs, &leg->link, rt_hash_u64(leg->number))) {
+        open->hold = NULL; /* the leg has it now */
         return leg;
+    }
     rt_buffer_release(leg->inputs);
     rt_pool_give(leg, sizeof(*leg));
     return NULL;
@@ -42,10 +45,10 @@ on_open(struct vendor *vendor, struct rt_message *message)
     const struct vendor_open *open = rt_message_payload(message);
     struct vendor_leg *leg = make_leg(vendor, message);
     if (leg != NULL) {
+        metrics_leg_began(vito_hold_mode(leg->hold));
         vendor_begin_verb(vendor, leg, ADAPTER_INITIALIZE);
         return;
     }
-    vito_hold_release(open->hold);
     struct rt_message *closed = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
     if (closed == NULL)
         return; /* the owner's tenant settles it when its session gives up */

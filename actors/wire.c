@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <msgpack.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +23,32 @@ enum {
 
 static _Thread_local struct wire_writer thread_writer;
 
+/* Frees a thread's buffer when the thread ends: its value is the buffer. */
+static pthread_key_t ending;
+static pthread_once_t ending_once = PTHREAD_ONCE_INIT;
+
+static void
+make_ending(void)
+{
+    RT_ASSERT(pthread_key_create(&ending, free) == 0);
+}
+
+static void
+keep(struct wire_writer *writer, uint8_t *bytes, size_t room_bytes)
+{
+    pthread_once(&ending_once, make_ending);
+    RT_ASSERT(pthread_setspecific(ending, bytes) == 0);
+    writer->bytes = bytes;
+    writer->room_bytes = room_bytes;
+}
+
 struct wire_writer *
 wire_begin(enum wire_format format)
 {
     struct wire_writer *writer = &thread_writer;
     if (writer->room_bytes > ROOM_KEPT_BYTES) {
         free(writer->bytes);
-        writer->bytes = NULL;
-        writer->room_bytes = 0;
+        keep(writer, NULL, 0);
     }
     writer->format = format;
     writer->size_bytes = 0;
@@ -53,8 +72,7 @@ reserve(struct wire_writer *writer, size_t size_bytes)
             writer->failed = true;
             return NULL;
         }
-        writer->bytes = bytes;
-        writer->room_bytes = room;
+        keep(writer, bytes, room);
     }
     return writer->bytes + writer->size_bytes;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "actors/admin.h"
+#include "actors/metrics.h"
 #include "actors/registry.h"
 #include "actors/vendor.h"
 #include "actors/verifier.h"
@@ -27,6 +28,7 @@ spawn(struct world *world, const struct rt_behaviour *behaviour, int worker,
 enum rt_status
 world_start(struct world *world)
 {
+    metrics_register();
     enum rt_status status = RT_OK;
     for (unsigned i = 0; i < rt_system_workers(world->system) && status == RT_OK; i++)
         status = spawn(world, &vendor_behaviour, (int)i, &world->vendors[i]);

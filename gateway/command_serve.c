@@ -10,9 +10,8 @@
 #include "gateway/config.h"
 #include "gateway/issuer.h"
 #include "gateway/serve.h"
+#include "gateway/store.h"
 #include "lua/policy_check.h"
-#include "runtime/world.h"
-#include "vito/store/sqlite/sqlite.h"
 
 extern char **environ;
 
@@ -135,8 +134,11 @@ command_check(int count, char **arguments)
 int
 command_migrate(int count, char **arguments)
 {
-    static const char help[] = "usage: twin-gateway migrate [--config FILE]\n\n"
-                               "Brings the store's schema up to date. Stop the gateway first.\n";
+    static const char help[] =
+        "usage: twin-gateway migrate [--config FILE]\n\n"
+        "Brings the store's schema up to date. Stop the gateway first.\n"
+        "On PostgreSQL its role must be allowed to create schemas and roles;\n"
+        "a gateway needs no more than a login role in twin_gateway.\n";
     const char *file = NULL;
     for (int i = 1; i < count;) {
         const char *value = command_option("--config", count, arguments, &i);
@@ -152,15 +154,13 @@ command_migrate(int count, char **arguments)
     static struct config config;
     if (!read_config(file, &config))
         return COMMAND_FAILED;
-    const struct rt_world *world = rt_world_real();
-    char problem[CONFIG_TEXT_BYTES];
-    struct vito_sqlite *database;
-    if (vito_sqlite_open(config_sqlite_path(&config), true, world->wall_ms(world->self), &database,
-                         problem, sizeof(problem)) != RT_OK) {
+    char problem[CONFIG_TEXT_BYTES], shown[CONFIG_TEXT_BYTES];
+    struct store *store = store_open(&config, true, problem, sizeof(problem));
+    if (store == NULL) {
         fprintf(stderr, "twin-gateway migrate: %s\n", problem);
         return COMMAND_FAILED;
     }
-    vito_sqlite_close(database);
-    printf("%s is up to date\n", config.store);
+    store_close(store);
+    printf("%s is up to date\n", store_shown(config.store, shown, sizeof(shown)));
     return COMMAND_DONE;
 }

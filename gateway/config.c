@@ -8,11 +8,13 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/store.h"
 #include "lua/config.h"
 #include "net/address.h"
 #include "runtime/compiler.h"
 #include "runtime/system.h"
 #include "runtime/text.h"
+#include "vito/store/postgres/postgres.h"
 
 /* What a problem is said to be about: "TWIN_LISTEN" or "FILE: listen". */
 struct place {
@@ -70,11 +72,20 @@ set_listen(struct config *config, const struct place *place, const char *value)
 static void
 set_store(struct config *config, const struct place *place, const char *value)
 {
-    if (strncmp(value, "sqlite:", 7) == 0 && value[7] != '\0')
+    if ((strncmp(value, "sqlite:", 7) == 0 && value[7] != '\0') || vito_postgres_is_uri(value))
         set_text(config, place, config->store, value);
     else
-        complain(config, place,
-                 "must be sqlite:PATH; other stores are not built into this version");
+        complain(config, place, "must be sqlite:PATH or a postgresql:// URI");
+}
+
+static void
+set_node(struct config *config, const struct place *place, const char *value)
+{
+    if (strlen(value) >= VITO_NODE_BYTES || strpbrk(value, " \t\n") != NULL)
+        complain(config, place, "must be at most %d characters without spaces",
+                 VITO_NODE_BYTES - 1);
+    else
+        set_text(config, place, config->node, value);
 }
 
 static void
@@ -181,6 +192,7 @@ static const struct setting {
 } settings[] = {
     {"listen", set_listen},
     {"store", set_store},
+    {"node", set_node},
     {"master_key_file", set_master_key_file},
     {"admin_token", set_admin_token},
     {"policy_dir", set_policy_dir},
@@ -194,10 +206,10 @@ static const struct setting {
     {"jwt_audience", set_jwt_audience},
     {"debug_echo", set_debug_echo},
 };
-_Static_assert(sizeof(settings) / sizeof(settings[0]) <= 16, "config.sources has room for all");
+_Static_assert(sizeof(settings) / sizeof(settings[0]) <= 24, "config.sources has room for all");
 
 /* Read by other commands and by the scripts, which hand their environment on. */
-static const char *const foreign[] = {"URL", "SIM_URL", "SIM_PORT", "TEST_JOBS", "BIN"};
+static const char *const foreign[] = {"URL", "SIM_URL", "SIM_PORT", "TEST_JOBS"};
 
 static const struct setting *
 find_setting(const char *name, size_t size)
@@ -392,12 +404,15 @@ static void
 print_value(const struct config *config, const char *name, FILE *out)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
+    char shown[CONFIG_TEXT_BYTES];
     if (strcmp(name, "listen") == 0) {
         for (unsigned i = 0; i < config->listen_count; i++)
             fprintf(out, "%s%s%s", i == 0 ? "" : ",", config->listens[i].tls ? "tls:" : "",
                     config->listens[i].address);
     } else if (strcmp(name, "store") == 0) {
-        fputs(config->store, out);
+        fputs(store_shown(config->store, shown, sizeof(shown)), out);
+    } else if (strcmp(name, "node") == 0) {
+        fputs(config->node[0] == '\0' ? "(host and port)" : config->node, out);
     } else if (strcmp(name, "master_key_file") == 0) {
         fputs(config->master_key_file, out);
     } else if (strcmp(name, "admin_token") == 0) {

@@ -33,7 +33,8 @@ struct config_listen {
 struct config {
     struct config_listen listens[CONFIG_LISTENS_MAX];
     unsigned listen_count;
-    char store[CONFIG_TEXT_BYTES]; /* "sqlite:var/twin.db" */
+    char store[CONFIG_TEXT_BYTES]; /* "sqlite:var/twin.db", "postgresql://…": may have a password */
+    char node[CONFIG_TEXT_BYTES]; /* of a shared store; "": made of host and port */
     char master_key_file[CONFIG_TEXT_BYTES];
     char admin_token[CONFIG_TEXT_BYTES]; /* secret; "" when not given */
     char policy_dir[CONFIG_TEXT_BYTES];
@@ -46,7 +47,7 @@ struct config {
     enum rt_log_format log_format;
     struct world_vendor_base vendor_bases[WORLD_VENDOR_BASES_MAX];
     unsigned vendor_base_count;
-    enum config_source sources[16];       /* by setting, for config_print() */
+    enum config_source sources[24];       /* by setting, for config_print() */
     char problems[CONFIG_PROBLEMS_BYTES]; /* one a line; "" when all is well */
 };
 

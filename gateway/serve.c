@@ -17,13 +17,13 @@
 #include "gateway/front.h"
 #include "gateway/issuer.h"
 #include "gateway/process.h"
+#include "gateway/store.h"
 #include "gateway/token.h"
 #include "lua/adapter_vm.h"
 #include "lua/policy_vm.h"
 #include "net/http_client.h"
 #include "runtime/log.h"
 #include "runtime/system.h"
-#include "vito/store/sqlite/sqlite.h"
 
 extern char **environ;
 
@@ -52,7 +52,7 @@ struct gateway {
     struct net_http_client *http;
     struct tlua_policies *policies;
     struct tlua_adapters *adapters;
-    struct vito_sqlite_thread *store;
+    struct store *store;
     struct vito_secrets *environment; /* what the vault falls back on */
     struct net_server *servers[CONFIG_LISTENS_MAX];
     unsigned server_count;
@@ -131,17 +131,17 @@ open_system(struct gateway *gateway)
 }
 
 static enum rt_status
-ask_database(void *self, const struct vito_request *request, struct vito_stored *stored_out,
-             struct rt_buffer **document_out)
+ask_store(void *self, const struct vito_request *request, struct vito_stored *stored_out,
+          struct rt_buffer **document_out)
 {
-    return vito_sqlite_ask(self, request, stored_out, document_out);
+    return store_ask(self, request, stored_out, document_out);
 }
 
 /* Before the store has a thread of its own: nothing is served unless the vault opens. */
 static bool
-open_vault(struct gateway *gateway, struct vito_sqlite *database)
+open_vault(struct gateway *gateway)
 {
-    const struct vito_vault_ledger ledger = {.self = database, .ask = ask_database};
+    const struct vito_vault_ledger ledger = {.self = gateway->store, .ask = ask_store};
     char problem[CONFIG_PROBLEM_BYTES];
     if (vito_vault_open(gateway->world.keyring, rt_world_real(), &ledger, &gateway->world.vault,
                         problem, sizeof(problem)) != RT_OK)
@@ -154,24 +154,18 @@ static bool
 open_store(struct gateway *gateway)
 {
     const char *path = config_sqlite_path(gateway->config);
-    const struct rt_world *world = rt_world_real();
     char problem[CONFIG_TEXT_BYTES];
-    struct vito_sqlite *database;
-    if (gateway->options->dev)
+    if (gateway->options->dev && path != NULL)
         make_directory_of(path);
-    if (vito_sqlite_open(path, gateway->options->migrate, world->wall_ms(world->self), &database,
-                         problem, sizeof(problem)) != RT_OK)
+    gateway->store =
+        store_open(gateway->config, gateway->options->migrate, problem, sizeof(problem));
+    if (gateway->store == NULL)
         return fail("%s", problem);
-    if (!open_vault(gateway, database)) {
-        vito_sqlite_close(database);
+    if (!open_vault(gateway))
         return false;
-    }
-    gateway->store = vito_sqlite_thread_start(database, gateway->system);
-    if (gateway->store == NULL) {
-        vito_sqlite_close(database);
+    if (!store_start(gateway->store, gateway->system))
         return fail("cannot start the store's thread");
-    }
-    gateway->world.store = vito_sqlite_thread_store(gateway->store);
+    gateway->world.store = store_port(gateway->store);
     return true;
 }
 
@@ -291,8 +285,7 @@ close_all(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->server_count; i++)
         net_server_close(gateway->servers[i]);
     net_http_client_close(gateway->http);
-    if (gateway->store != NULL)
-        vito_sqlite_thread_stop(gateway->store);
+    store_close(gateway->store);
     if (gateway->system != NULL)
         rt_system_destroy(gateway->system);
     net_http_client_destroy(gateway->http);
@@ -307,6 +300,7 @@ close_all(struct gateway *gateway)
 static void
 announce(const struct gateway *gateway)
 {
+    char shown[CONFIG_TEXT_BYTES];
     for (unsigned i = 0; i < gateway->server_count; i++) {
         const char *address = gateway->config->listens[i].address;
         size_t host = (size_t)(strrchr(address, ':') - address);
@@ -317,7 +311,7 @@ announce(const struct gateway *gateway)
     fflush(stdout);
     rt_log(RT_LOG_INFO, "gateway.started", RT_STR("version", TWIN_VERSION),
            RT_U64("workers", gateway->config->workers), RT_U64("files_max", process_files_max()),
-           RT_STR("store", gateway->config->store));
+           RT_STR("store", store_shown(gateway->config->store, shown, sizeof(shown))));
 }
 
 /* What may change while we run: policies, and the issuer's keys. */

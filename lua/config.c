@@ -6,6 +6,7 @@
 #include "lua/file.h"
 #include "lua/json.h"
 #include "lua/sandbox.h"
+#include "lua/vm.h"
 
 static const struct tlua_vm_limits config_limits = {
     .instructions = 10000000,

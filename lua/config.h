@@ -8,7 +8,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "lua/vm.h"
+#include "lua/problem.h"
 #include "runtime/compiler.h"
 #include "runtime/status.h"
 

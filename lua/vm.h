@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lua/problem.h"
+
 #define TLUA_KIB ((size_t)1024)
 #define TLUA_MIB (1024 * TLUA_KIB)
 
@@ -44,8 +46,6 @@ enum tlua_end {
 
 /* "done", "suspended", "raised", "too_long", "no_memory". */
 const char *tlua_end_name(enum tlua_end end);
-
-enum { TLUA_PROBLEM_BYTES = 512 };
 
 struct tlua_vm {
     lua_State *state;

@@ -23,6 +23,8 @@ rt_message_destroy(struct rt_message *message)
 {
     if (message == NULL)
         return;
+    if (message->give_back != NULL)
+        message->give_back(message);
     rt_buffer_release(message->buffer);
     rt_pool_give(message, sizeof(*message) + message->size_bytes);
 }

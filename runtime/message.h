@@ -61,6 +61,9 @@ struct rt_message {
     uint16_t size_bytes; /* of the payload */
     uint16_t flags;
     struct rt_buffer *buffer; /* or NULL; one hold of it belongs to the message */
+    /* Or NULL: gives back what the payload owns, when the message is freed with or without having
+     * been handled. A receiver that takes something out of the payload leaves NULL there. */
+    void (*give_back)(struct rt_message *message);
     _Alignas(16) uint8_t payload[];
 };
 

@@ -8,6 +8,9 @@
 
 #include "runtime/compiler.h"
 
+/* The buckets that are shown: a bound at each doubling from 16 us to 17 s. */
+enum { SHOWN_FIRST = 13 * 4 + 3, SHOWN_LAST = 33 * 4 + 3, SHOWN_STEP = 4 };
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rt_metric *metrics; /* grouped by name */
 
@@ -86,8 +89,8 @@ render_histogram(FILE *out, const struct rt_histogram *histogram)
     for (unsigned i = 0; i < RT_HISTOGRAM_BUCKETS; i++) {
         uint64_t here = atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
         seen += here;
-        if (here == 0)
-            continue; /* cumulative buckets may be left out */
+        if (i < SHOWN_FIRST || i > SHOWN_LAST || i % SHOWN_STEP != SHOWN_FIRST % SHOWN_STEP)
+            continue; /* always the same ones: Prometheus adds them up over time and machines */
         snprintf(bound, sizeof(bound), "le=\"%.9g\"", (double)bucket_end(i) / 1e9);
         snprintf(value, sizeof(value), "%" PRIu64, seen);
         render_sample(out, metric, "_bucket", bound, value);

@@ -12,7 +12,7 @@ import WebSocket from 'ws'
 import { decode, encode } from '@msgpack/msgpack'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-export const bin = process.env.TWIN_BIN ?? join(root, 'build/release/bin')
+export const bin = process.env.BIN_DIR ?? join(root, 'build/release/bin')
 const PATIENCE_MS = 30000
 
 export function sleep(ms) {
@@ -155,7 +155,12 @@ export class World {
       '1',
       ...(options.simulator ?? []),
     ]).listening()
-    await world.startGateway()
+    try {
+      await world.startGateway()
+    } catch (error) {
+      await world.simulator.stop()
+      throw error
+    }
     return world
   }
 

@@ -25,13 +25,15 @@ CREATE TABLE vito.schema_migrations (
 
 -- Who spends. Each start of a gateway is a new epoch. Every write of a gateway renews its lease
 -- and fails when the epoch is not its own any more: so whoever settles what a node left open
--- (its next life, or another gateway once the lease has run out) fences it first.
+-- (its next life, or another gateway once the lease has run out) fences it first. It also writes
+-- its number: whose commit was not confirmed finds here whether it took place.
 CREATE TABLE vito.nodes (
     node       TEXT PRIMARY KEY CHECK (node <> ''),
     epoch      BIGINT NOT NULL CHECK (epoch > 0),
     state      TEXT NOT NULL CHECK (state IN ('live', 'ended')),
     started_at TIMESTAMPTZ NOT NULL,
-    expires_at TIMESTAMPTZ NOT NULL
+    expires_at TIMESTAMPTZ NOT NULL,
+    batch      BIGINT NOT NULL DEFAULT 0 -- the last transaction of this epoch
 ) WITH (fillfactor = 20); -- written with every commit: room for that on the same page
 
 CREATE TABLE vito.tenants (

@@ -142,7 +142,11 @@ test('metrics tell of turns, and hold no key', async () => {
   const twin = await world.twin('measured')
   await world.turn(twin)
   const { body } = await world.request('GET', '/metrics')
-  assert.match(body, /^# TYPE twin_/m)
+  assert.match(body, /^# TYPE twin_turns_total counter$/m)
+  assert.match(body, /^twin_turns_total\{action="pass",reason=""\} [1-9]/m)
+  assert.match(body, /^twin_legs_total\{mode="text"\} [1-9]/m)
+  assert.match(body, /^twin_spent_nanodollars_total [1-9]/m)
+  assert.match(body, /^twin_sessions \d+$/m)
   assert.ok(!body.includes(twin.key))
 })
 

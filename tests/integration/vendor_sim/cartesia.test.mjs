@@ -216,6 +216,7 @@ test('a stop while nothing was read is billed to the byte as well', async () => 
     const pieces = []
     socket.on('data', piece => pieces.push(piece))
     socket.end()
+    socket.resume()
     await new Promise(resolve => socket.on('end', resolve))
     assert.equal(audioIn(Buffer.concat(pieces)), (await billed()) * BYTES_PER_MS)
   })

@@ -42,3 +42,25 @@ Test(metrics, percentiles_are_within_a_bucket_of_the_truth)
     cr_assert_leq(p99, UINT64_C(99000000) * 119 / 100);
     cr_assert_eq(rt_histogram_percentile_ns(&(struct rt_histogram){0}, 990), 0);
 }
+
+Test(metrics, a_histogram_always_shows_the_same_bounds)
+{
+    static struct rt_histogram quiet = {.metric = {.name = "twin_test_quiet_seconds",
+                                                   .help = "Nothing yet.",
+                                                   .type = RT_METRIC_HISTOGRAM}};
+    rt_metrics_register(&quiet.metric);
+    size_t size_bytes;
+    char *before = rt_metrics_render(&size_bytes);
+    cr_assert_not_null(strstr(before, "twin_test_quiet_seconds_bucket{le=\"1.6384e-05\"} 0\n"));
+    cr_assert_not_null(strstr(before, "twin_test_quiet_seconds_bucket{le=\"17.1798692\"} 0\n"));
+    free(before);
+
+    rt_histogram_record(&quiet, 20000);
+    rt_histogram_record(&quiet, 20000000000);
+    char *after = rt_metrics_render(&size_bytes);
+    cr_assert_not_null(strstr(after, "twin_test_quiet_seconds_bucket{le=\"1.6384e-05\"} 0\n"));
+    cr_assert_not_null(strstr(after, "twin_test_quiet_seconds_bucket{le=\"3.2768e-05\"} 1\n"));
+    cr_assert_not_null(strstr(after, "twin_test_quiet_seconds_bucket{le=\"17.1798692\"} 1\n"));
+    cr_assert_not_null(strstr(after, "twin_test_quiet_seconds_bucket{le=\"+Inf\"} 2\n"));
+    free(after);
+}

@@ -116,7 +116,7 @@ store_suite_the_vaults_rows_are_listed_tenant_by_tenant(const struct store_drive
 void
 store_suite_the_vaults_rows_are_listed_in_pages_of_whole_tenants(const struct store_driver *driver)
 {
-    enum { TENANTS = 30, SECRETS = 10, BLOB = 16000 };
+    enum { TENANTS = 70, SECRETS = 5, BLOB = 16000 };
     char id[8], name[8], last[8] = "";
     for (int i = 0; i < TENANTS; i++) {
         snprintf(id, sizeof(id), "t%02d", i);

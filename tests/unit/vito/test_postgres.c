@@ -156,6 +156,7 @@ TestSuite(store_postgres, .init = setup_store, .fini = teardown, .timeout = 60);
         store_suite_##case_name(&driver);                                                          \
     }
 STORE_SUITE(STORE_TEST)
+STORE_SUITE_VAULT(STORE_TEST)
 
 TestSuite(postgres, .init = setup, .fini = teardown, .timeout = 60);
 

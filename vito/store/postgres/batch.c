@@ -80,3 +80,23 @@ vito_postgres_execute(struct vito_postgres *database, const struct vito_request 
     *document_out = item.document;
     return item.stored.status != RT_UNAVAILABLE;
 }
+
+enum rt_status
+vito_postgres_ask(struct vito_postgres *database, const struct vito_request *request,
+                  struct vito_stored *stored_out, struct rt_buffer **document_out)
+{
+    *document_out = NULL;
+    *stored_out = (struct vito_stored){.op = request->op, .status = RT_UNAVAILABLE};
+    if (vito_postgres_begin(database) == RT_OK) {
+        if (!vito_postgres_execute(database, request, stored_out, document_out))
+            vito_postgres_rollback(database);
+        else if (vito_postgres_commit(database) != RT_OK)
+            stored_out->status = RT_UNAVAILABLE;
+    }
+    rt_buffer_release(request->document);
+    if (stored_out->status != RT_OK) {
+        rt_buffer_release(*document_out);
+        *document_out = NULL;
+    }
+    return stored_out->status;
+}

@@ -8,7 +8,7 @@
 #include "vito/store/postgres/link.h"
 #include "vito/store/postgres/postgres.h"
 
-enum { VITO_PG_XID_BYTES = 24, VITO_PG_URI_BYTES = 1024 };
+enum { VITO_PG_URI_BYTES = 1024 };
 
 /* Columns of the groups that are written, at most. */
 enum { VITO_PG_COLUMNS_MAX = 17 };
@@ -22,11 +22,11 @@ struct vito_postgres {
     int64_t epoch;      /* of this life */
     int64_t nodes_live; /* gateways on this database, as of the last transaction */
     bool in_transaction;
-    bool fenced;                 /* the epoch is not ours any more */
-    bool committing;             /* a commit was sent: it may have happened */
-    char xid[VITO_PG_XID_BYTES]; /* of the transaction under way, once it has answered; or "" */
-    unsigned scope_result, lease_result;
-    bool begin_unread; /* the results above are still to be looked at */
+    bool fenced;           /* the epoch is not ours any more */
+    bool committing;       /* a commit was sent: it may have happened */
+    int64_t batch;         /* number of the last transaction of this life that writes */
+    unsigned lease_result; /* 0: the transaction only reads */
+    bool begin_unread;     /* that result is still to be looked at */
     struct vito_books books;
     struct vito_pg_array columns[VITO_PG_COLUMNS_MAX];
     struct vito_pg_array keys[4];
@@ -69,9 +69,9 @@ RT_MUST_USE enum vito_pg_outcome vito_pg_exchange(struct vito_postgres *database
 RT_MUST_USE enum vito_pg_outcome vito_pg_commit(struct vito_postgres *database);
 void vito_pg_rollback(struct vito_postgres *database);
 
-/* What became of the transaction `xid`, asked on a new connection. RT_OK: it was committed |
- * RT_NOT_FOUND: it was not | RT_UNAVAILABLE: not known yet. */
-RT_MUST_USE enum rt_status vito_pg_fate(struct vito_postgres *database, const char *xid);
+/* Whether the transaction of that number took place, asked on a new connection. RT_OK: it did |
+ * RT_NOT_FOUND: it did not, and will not | RT_UNAVAILABLE: not known yet. */
+RT_MUST_USE enum rt_status vito_pg_fate(struct vito_postgres *database, int64_t batch);
 
 /* Whether requests of this kind are carried out in groups. (batch.c) */
 bool vito_pg_is_grouped(enum vito_op op);
@@ -116,5 +116,7 @@ enum vito_pg_outcome vito_pg_audit_list(struct vito_postgres *database, struct v
 enum vito_pg_outcome vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_vault_list(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_vault_write(struct vito_postgres *database, struct vito_pg_item *item);
 
 #endif

@@ -296,6 +296,14 @@ vito_pg_bytes(const struct vito_pg_link *link, unsigned result, int row, int col
     return PQgetvalue(rows, row, column);
 }
 
+const void *
+vito_pg_value(const struct vito_pg_link *link, unsigned result, int row, int column,
+              size_t *size_bytes_out)
+{
+    *size_bytes_out = (size_t)PQgetlength(link->results[result], row, column);
+    return PQgetvalue(link->results[result], row, column);
+}
+
 enum rt_status
 vito_pg_buffer(const struct vito_pg_link *link, unsigned result, int row, int column,
                struct rt_buffer **buffer_out)

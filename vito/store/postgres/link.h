@@ -77,6 +77,9 @@ void vito_pg_copy(const struct vito_pg_link *link, unsigned result, int row, int
 /* NULL when it is not of that size. */
 const void *vito_pg_bytes(const struct vito_pg_link *link, unsigned result, int row, int column,
                           size_t size_bytes);
+/* Of any size; until the next sync. */
+const void *vito_pg_value(const struct vito_pg_link *link, unsigned result, int row, int column,
+                          size_t *size_bytes_out);
 /* RT_OK | RT_NO_MEMORY | RT_TOO_BIG. */
 RT_MUST_USE enum rt_status vito_pg_buffer(const struct vito_pg_link *link, unsigned result, int row,
                                           int column, struct rt_buffer **buffer_out);

@@ -10,8 +10,7 @@
  * open, because it was away for too long or because its name was started anew. No write of a
  * former life can follow, so a leg that nobody settled is settled once, at what it held.
  *
- * Source: PostgreSQL 15 manual, 34.5 (pipeline mode), 5.8 (row security), 9.26 (pg_xact_status),
- * read 2026-11.
+ * Source: PostgreSQL 15 manual, 34.5 (pipeline mode) and 5.8 (row security), read 2026-11.
  */
 #ifndef VITO_STORE_POSTGRES_POSTGRES_H
 #define VITO_STORE_POSTGRES_POSTGRES_H
@@ -59,6 +58,10 @@ RT_MUST_USE bool vito_postgres_execute(struct vito_postgres *database,
                                        const struct vito_request *request,
                                        struct vito_stored *stored_out,
                                        struct rt_buffer **document_out);
+
+/* One request in a transaction of its own, as vito_sqlite_ask(). */
+enum rt_status vito_postgres_ask(struct vito_postgres *database, const struct vito_request *request,
+                                 struct vito_stored *stored_out, struct rt_buffer **document_out);
 
 /*
  * Whether the books of all tenants balance; see vito_sqlite_check(). Reads the whole ledger.

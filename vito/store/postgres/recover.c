@@ -83,6 +83,7 @@ vito_pg_recover(struct vito_postgres *database)
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome == VITO_PG_DONE) {
         database->epoch = vito_pg_i64(&database->link, started, 0, 0);
+        database->batch = 0;
         database->nodes_live = vito_pg_i64(&database->link, started, 0, 1);
         outcome = vito_pg_settle_node(database, database->node, database->epoch);
     }

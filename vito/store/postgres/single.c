@@ -7,7 +7,8 @@ bool
 vito_pg_is_reading(enum vito_op op)
 {
     return op == VITO_TENANT_GET || op == VITO_TENANT_LIST || op == VITO_KEY_LIST ||
-           op == VITO_LEG_LIST || op == VITO_MEMORY_GET || op == VITO_AUDIT_LIST;
+           op == VITO_LEG_LIST || op == VITO_MEMORY_GET || op == VITO_AUDIT_LIST ||
+           op == VITO_VAULT_LIST;
 }
 
 /* A statement that is to change one row. */
@@ -133,6 +134,10 @@ vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
         return put_memory(database, item);
     case VITO_MEMORY_GET:
         return find(database, VITO_PG_MEMORY_GET, item);
+    case VITO_VAULT_LIST:
+        return vito_pg_vault_list(database, item);
+    case VITO_VAULT_WRITE:
+        return vito_pg_vault_write(database, item);
     default:
         item->stored.status = RT_INVALID;
         return vito_pg_exchange(database);

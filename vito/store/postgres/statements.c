@@ -23,29 +23,42 @@
 /* Rows are found by their keys one by one, the rows to look for first. */
 #define LEG_KEYS " unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
 
+/* The vault's rows of the tenants in `page`, tenant by tenant. */
+#define SEALED_ROWS                                                                                \
+    " SELECT * FROM (SELECT tenant_id, 1::bigint AS kind, '' AS name, '' AS providers,"            \
+    " 0::bigint AS version, 0::bigint AS at_ms, ''::bytea AS blob FROM page"                       \
+    " UNION ALL SELECT tenant_id, 2, '', '', version, 0, blob"                                     \
+    " FROM page JOIN vito.tenant_keys USING (tenant_id)"                                           \
+    " UNION ALL SELECT tenant_id, 3, name, providers, version, updated_ms, blob"                   \
+    " FROM page JOIN vito.secrets USING (tenant_id)) AS rows"                                      \
+    " ORDER BY tenant_id, kind, name COLLATE \"C\""
+
 static const struct {
     const char *name, *text;
 } statements[VITO_PG_STATEMENT_COUNT] = {
-    [VITO_PG_SCOPE] = {"scope", "SELECT set_config('vito.tenants', $1::text, true), NULL::text"},
-    [VITO_PG_SCOPE_TO_WRITE] = {"scope_to_write",
-                                "SELECT set_config('vito.tenants', $1::text, true),"
-                                " pg_current_xact_id()::text"},
-    [VITO_PG_TRANSACTION_STATUS] = {"transaction_status", "SELECT pg_xact_status($1::text::xid8)"},
+    [VITO_PG_SCOPE] = {"scope", "SELECT set_config('vito.tenants', $1::text, true)"},
 
     [VITO_PG_NODE_START] =
-        {"node_start", "INSERT INTO vito.nodes AS n (node, epoch, state, started_at, expires_at)"
-                       " VALUES ($1::text, 1, 'live', clock_timestamp(),"
-                       " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
-                       " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live',"
-                       " started_at = excluded.started_at, expires_at = excluded.expires_at"
-                       " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
-                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+        {"node_start",
+         "INSERT INTO vito.nodes AS n (node, epoch, state, started_at, expires_at)"
+         " VALUES ($1::text, 1, 'live', clock_timestamp(),"
+         " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
+         " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live', batch = 0,"
+         " started_at = excluded.started_at, expires_at = excluded.expires_at"
+         " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
+         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
     [VITO_PG_NODE_LEASE] =
-        {"node_lease", "UPDATE vito.nodes"
-                       " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'"
-                       " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
-                       " RETURNING (SELECT count(*) FROM vito.nodes"
-                       " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+        {"node_lease",
+         "UPDATE vito.nodes"
+         " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond',"
+         " batch = $4::bigint"
+         " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
+         " RETURNING (SELECT count(*) FROM vito.nodes"
+         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+    /* Waits for a transaction of ours that is still under way. */
+    [VITO_PG_NODE_BATCH] = {"node_batch", "SELECT batch FROM vito.nodes"
+                                          " WHERE node = $1::text AND epoch = $2::bigint"
+                                          " FOR NO KEY UPDATE"},
     [VITO_PG_NODE_END] = {"node_end",
                           "UPDATE vito.nodes SET expires_at = '-infinity'"
                           " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"},
@@ -260,6 +273,36 @@ static const struct {
                                           " WHERE tenant_id = $1::text AND seq > $2::bigint"
                                           " AND ($4::text IS NULL OR session_id = $4::text)"
                                           " ORDER BY seq LIMIT $3::bigint"},
+
+    /* 32 tenants have less than RT_BUFFER_BYTES_MAX. */
+    [VITO_PG_VAULT_LIST] = {"vault_list", "WITH page AS (SELECT tenant_id FROM vito.tenants"
+                                          " WHERE tenant_id > coalesce($1::text, '')"
+                                          " ORDER BY tenant_id LIMIT 32)" SEALED_ROWS},
+    [VITO_PG_VAULT_OF_TENANT] = {"vault_of_tenant",
+                                 "WITH page AS (SELECT tenant_id FROM vito.tenants"
+                                 " WHERE tenant_id = $1::text)" SEALED_ROWS},
+    [VITO_PG_ROOT_GET] = {"root_get", "SELECT version, blob FROM vito.vault_root"},
+    [VITO_PG_ROOT_ADD] = {"root_add", "INSERT INTO vito.vault_root (id, version, blob)"
+                                      " VALUES (1, $1::bigint, $2::bytea)"},
+    [VITO_PG_ROOT_REPLACE] = {"root_replace",
+                              "UPDATE vito.vault_root SET version = $1::bigint, blob = $2::bytea"
+                              " WHERE version = $1::bigint - 1"},
+    [VITO_PG_TENANT_KEY_ADD] = {"tenant_key_add",
+                                "INSERT INTO vito.tenant_keys (tenant_id, version, blob)"
+                                " VALUES ($1::text, $2::bigint, $3::bytea)"},
+    [VITO_PG_TENANT_KEY_REPLACE] = {"tenant_key_replace",
+                                    "UPDATE vito.tenant_keys"
+                                    " SET version = $2::bigint, blob = $3::bytea"
+                                    " WHERE tenant_id = $1::text AND version = $2::bigint - 1"},
+    [VITO_PG_SECRET_PUT] =
+        {"secret_put",
+         "INSERT INTO vito.secrets (tenant_id, name, version, blob, providers, updated_ms)"
+         " VALUES ($1::text, $2::text, $3::bigint, $4::bytea, $5::text, $6::bigint)"
+         " ON CONFLICT (tenant_id, name) DO UPDATE"
+         " SET version = excluded.version, blob = excluded.blob, providers = excluded.providers,"
+         " updated_ms = excluded.updated_ms"},
+    [VITO_PG_SECRET_REMOVE] = {"secret_remove", "DELETE FROM vito.secrets"
+                                                " WHERE tenant_id = $1::text AND name = $2::text"},
 };
 
 const char *

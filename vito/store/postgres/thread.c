@@ -113,7 +113,7 @@ attach(struct vito_postgres_thread *thread)
 
 /* Whether a transaction whose commit nobody confirmed took place. */
 static bool
-is_committed(struct vito_postgres_thread *thread, const char *xid)
+is_committed(struct vito_postgres_thread *thread, int64_t batch)
 {
     uint64_t until_ns = now_ns(thread) + RECONCILE_MS * RT_NS_PER_MS;
     thread->retry_ms = RETRY_FIRST_MS;
@@ -122,11 +122,11 @@ is_committed(struct vito_postgres_thread *thread, const char *xid)
         if (!is_connected(thread))
             attach(thread);
         if (is_connected(thread))
-            fate = vito_pg_fate(thread->database, xid);
+            fate = vito_pg_fate(thread->database, batch);
         if (fate == RT_UNAVAILABLE)
             poll(NULL, 0, (int)thread->retry_ms);
     }
-    rt_log(RT_LOG_WARN, "store.commit_reconciled", RT_STR("xid", xid),
+    rt_log(RT_LOG_WARN, "store.commit_reconciled", RT_I64("batch", batch),
            RT_STR("fate", fate == RT_OK          ? "committed"
                           : fate == RT_NOT_FOUND ? "aborted"
                                                  : "unknown"));
@@ -174,11 +174,10 @@ run(struct vito_postgres_thread *thread, struct vito_pg_item *items, unsigned co
     }
     if (outcome != VITO_PG_LOST)
         return outcome;
-    bool in_doubt = database->committing && !is_connected(thread) && database->xid[0] != '\0';
-    char xid[VITO_PG_XID_BYTES];
-    memcpy(xid, database->xid, sizeof(xid));
+    bool in_doubt = database->committing && !is_connected(thread) && database->lease_result > 0;
+    int64_t batch = database->batch;
     mend(thread);
-    return in_doubt && is_committed(thread, xid) ? VITO_PG_DONE : VITO_PG_LOST;
+    return in_doubt && is_committed(thread, batch) ? VITO_PG_DONE : VITO_PG_LOST;
 }
 
 static void

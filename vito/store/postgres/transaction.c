@@ -41,15 +41,16 @@ vito_pg_begin(struct vito_postgres *database, const struct vito_pg_item *items, 
         write_scope(text, items, count);
     vito_pg_add_bytes(&scope, is_all ? "{*}" : text->bytes, is_all ? 3 : text->size_bytes);
     scope.failed = !is_all && text->failed;
-    database->scope_result =
-        vito_pg_send(&database->link, write ? VITO_PG_SCOPE_TO_WRITE : VITO_PG_SCOPE, &scope);
+    vito_pg_send(&database->link, VITO_PG_SCOPE, &scope);
     vito_pg_add_text(&lease, database->node);
     vito_pg_add_i64(&lease, database->epoch);
     vito_pg_add_i64(&lease, database->lease_ms);
+    vito_pg_add_i64(&lease, database->batch + 1);
     database->lease_result = 0;
-    if (write)
+    if (write) {
         database->lease_result = vito_pg_send(&database->link, VITO_PG_NODE_LEASE, &lease);
-    database->xid[0] = '\0';
+        database->batch++;
+    }
     database->in_transaction = true;
     database->begin_unread = true;
 }
@@ -60,7 +61,6 @@ read_begin(struct vito_postgres *database)
 {
     const struct vito_pg_link *link = &database->link;
     database->begin_unread = false;
-    vito_pg_copy(link, database->scope_result, 0, 1, database->xid, sizeof(database->xid));
     if (database->lease_result == 0)
         return true;
     if (vito_pg_rows(link, database->lease_result) == 0) {
@@ -111,15 +111,15 @@ vito_pg_rollback(struct vito_postgres *database)
 }
 
 enum rt_status
-vito_pg_fate(struct vito_postgres *database, const char *xid)
+vito_pg_fate(struct vito_postgres *database, int64_t batch)
 {
     struct vito_pg_arguments arguments = {0};
-    vito_pg_add_text(&arguments, xid);
-    unsigned result = vito_pg_send(&database->link, VITO_PG_TRANSACTION_STATUS, &arguments);
+    vito_pg_add_text(&arguments, database->node);
+    vito_pg_add_i64(&arguments, database->epoch);
+    unsigned result = vito_pg_send(&database->link, VITO_PG_NODE_BATCH, &arguments);
     if (vito_pg_sync(&database->link) != VITO_PG_DONE)
         return RT_UNAVAILABLE;
-    const char *status = vito_pg_text(&database->link, result, 0, 0);
-    if (status == NULL || strcmp(status, "in progress") == 0)
-        return RT_UNAVAILABLE;
-    return strcmp(status, "committed") == 0 ? RT_OK : RT_NOT_FOUND;
+    if (vito_pg_rows(&database->link, result) == 0)
+        return RT_NOT_FOUND; /* fenced: whatever it did was settled since */
+    return vito_pg_i64(&database->link, result, 0, 0) >= batch ? RT_OK : RT_NOT_FOUND;
 }

@@ -1,0 +1,30 @@
+/*
+ * actors/metrics.h - what the twin's actors count for operators, over all tenants.
+ *
+ * No tenant is ever a label: there may be any number of them. One tenant's figures are in its
+ * budget, its audit and its decisions.
+ */
+#ifndef ACTORS_METRICS_H
+#define ACTORS_METRICS_H
+
+#include <stdint.h>
+
+#include "actors/problem.h"
+#include "vito/policy_config.h"
+
+/* Registers them all; once, however often it is called. Threads: any. */
+void metrics_register(void);
+
+/* One turn was judged: action is pass, throttle, downgrade or deny; `problem` says why it was
+ * denied, NULL when it was not. Threads: any. */
+void metrics_turn(const char *action, const struct problem *problem);
+
+/* A session began or is gone. Threads: any. */
+void metrics_session_began(void);
+void metrics_session_gone(void);
+
+/* A leg was handed to a vendor; a leg was settled for that much. Threads: any. */
+void metrics_leg_began(enum vito_mode mode);
+void metrics_leg_settled(int64_t cost_nusd);
+
+#endif
