@@ -28,7 +28,10 @@ struct connection_socket {
     /* RT_OK | RT_FULL | RT_CLOSED; see net_conn_send(). */
     enum rt_status (*send)(void *socket, bool is_binary, const void *bytes, size_t size_bytes);
     void (*close)(void *socket, uint16_t code, const char *reason);
-    size_t (*queued_bytes)(void *socket);
+
+    /* Whether more than so many bytes wait to be taken by the client; then CONN_DRAINED comes when
+     * none do. */
+    bool (*is_behind)(void *socket, size_t above_bytes);
 
     /* A CONN_MESSAGE has been worked on: the socket may hand over another. */
     void (*consumed)(void *socket);

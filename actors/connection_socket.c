@@ -97,7 +97,7 @@ static void
 account_output(struct rt_actor *self, struct connection *connection, uint32_t bytes)
 {
     if (connection->credit_owed == 0 &&
-        connection->calls->queued_bytes(connection->socket) < CONNECTION_CREDIT_BELOW_BYTES) {
+        !connection->calls->is_behind(connection->socket, CONNECTION_BEHIND_BYTES)) {
         connection_credit(self, connection, bytes);
         return;
     }

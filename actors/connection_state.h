@@ -12,10 +12,10 @@
 #include "actors/messages.h"
 
 enum {
-    CONNECTION_AUDIO_BYTES_MAX = 8 << 20,      /* of one HTTP turn */
-    CONNECTION_CREDIT_BELOW_BYTES = 64 * 1024, /* unsent; above it output is not credited */
-    CONNECTION_SLOW_MAX_MS = 30000,  /* a reader that takes nothing for so long is closed */
-    CONNECTION_BAD_FRAMES_MAX = 100, /* in a row */
+    CONNECTION_AUDIO_BYTES_MAX = 8 << 20, /* of one HTTP turn */
+    CONNECTION_BEHIND_BYTES = 64 * 1024,  /* unsent; above it output is not credited */
+    CONNECTION_SLOW_MAX_MS = 30000,       /* a reader that takes nothing for so long is closed */
+    CONNECTION_BAD_FRAMES_MAX = 100,      /* in a row */
 };
 
 enum connection_phase {

@@ -60,11 +60,14 @@ socket_close(void *context, uint16_t code, const char *reason)
         net_conn_close(socket->conn, code, reason);
 }
 
-static size_t
-socket_queued_bytes(void *context)
+static bool
+socket_is_behind(void *context, size_t above_bytes)
 {
     struct socket *socket = context;
-    return socket->conn == NULL ? 0 : net_conn_queued_bytes(socket->conn);
+    if (socket->conn == NULL || net_conn_queued_bytes(socket->conn) <= above_bytes)
+        return false;
+    net_conn_await_drained(socket->conn);
+    return true;
 }
 
 static void
@@ -98,7 +101,7 @@ static const struct connection_socket socket_calls = {
     .upgrade = socket_upgrade,
     .send = socket_send,
     .close = socket_close,
-    .queued_bytes = socket_queued_bytes,
+    .is_behind = socket_is_behind,
     .consumed = socket_consumed,
     .release = socket_release,
 };

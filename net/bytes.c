@@ -5,10 +5,13 @@
 #include "runtime/assert.h"
 #include "runtime/pool.h"
 
+/* Room for a round's frames: growing copies, and an empty queue gives it back. */
+enum { FIRST_BYTES = 2048 };
+
 static size_t
 capacity_for(size_t size_bytes)
 {
-    size_t capacity = RT_POOL_BLOCK_BYTES_MIN;
+    size_t capacity = FIRST_BYTES;
     while (capacity < size_bytes)
         capacity *= 2;
     return capacity;

@@ -146,10 +146,19 @@ enum rt_status
 net_wire_write(struct lws *wire, uint8_t *bytes, size_t size_bytes)
 {
     RT_ASSERT(size_bytes <= NET_WIRE_WRITE_BYTES_MAX);
-    RT_ASSERT(!lws_partial_buffered(wire));
+    /* Nothing is kept, so nothing can be overtaken: most writes need no more than this. What the
+     * kernel does not take, and what went wrong, is libwebsockets' to deal with. */
+    if (!lws_is_ssl(wire)) {
+        ssize_t sent = send(lws_get_socket_fd(wire), bytes, size_bytes, MSG_NOSIGNAL);
+        if (sent == (ssize_t)size_bytes)
+            return RT_OK;
+        bytes += sent < 0 ? 0 : sent;
+        size_bytes -= sent < 0 ? 0 : (size_t)sent;
+    }
     /* In the raw role nothing is put before the bytes: LWS_PRE is not needed. */
-    int written = lws_write(wire, bytes, size_bytes, LWS_WRITE_RAW);
-    return written < 0 ? RT_CLOSED : RT_OK;
+    if (lws_write(wire, bytes, size_bytes, LWS_WRITE_RAW) < 0)
+        return RT_CLOSED;
+    return lws_partial_buffered(wire) ? RT_FULL : RT_OK;
 }
 
 bool

@@ -63,7 +63,7 @@ int net_wire_fd(struct lws *wire);
  *
  *   wire      not full
  *   bytes     at most NET_WIRE_WRITE_BYTES_MAX
- *   returns   RT_OK | RT_CLOSED (drop it)
+ *   returns   RT_OK | RT_FULL (taken, and the wire is full now) | RT_CLOSED (drop it)
  */
 RT_MUST_USE enum rt_status net_wire_write(struct lws *wire, uint8_t *bytes, size_t size_bytes);
 bool net_wire_is_full(struct lws *wire);

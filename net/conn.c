@@ -58,6 +58,8 @@ net_conn_wake(struct net_conn *conn)
     /* A writer that goes on whenever its bytes have left would never let this round end. */
     if (conn->is_draining)
         net_wire_want_writable(conn->wire);
+    else if (conn->is_in_bytes)
+        conn->is_woken = true;
     else
         rt_system_defer(system_of(conn), &conn->round);
 }
@@ -135,12 +137,20 @@ net_conn_queued_bytes(const struct net_conn *conn)
 }
 
 bool
-net_conn_has_room(const struct net_conn *conn, size_t size_bytes)
+net_conn_has_room(struct net_conn *conn, size_t size_bytes)
 {
     size_t queued_bytes = net_conn_queued_bytes(conn);
     uint32_t queued_bytes_max = conn->listener->options->queued_bytes_max;
-    return queued_bytes == 0 ||
-           (queued_bytes <= queued_bytes_max && size_bytes <= queued_bytes_max - queued_bytes);
+    bool has_room = queued_bytes == 0 || (queued_bytes <= queued_bytes_max &&
+                                          size_bytes <= queued_bytes_max - queued_bytes);
+    conn->is_awaited = conn->is_awaited || !has_room;
+    return has_room;
+}
+
+void
+net_conn_await_drained(struct net_conn *conn)
+{
+    conn->is_awaited = net_conn_queued_bytes(conn) > 0;
 }
 
 /* A full wire must not read (carrier.h), nor one whose bytes nobody reads. */
@@ -159,15 +169,17 @@ update_reading(struct net_conn *conn)
 static bool
 write_out(struct net_conn *conn)
 {
-    conn->wire_bytes = net_wire_is_full(conn->wire) ? conn->wire_bytes : 0;
+    if (conn->wire_bytes > 0 && !net_wire_is_full(conn->wire))
+        conn->wire_bytes = 0;
     while (net_bytes_size(&conn->out) > 0 && conn->wire_bytes == 0) {
         size_t size_bytes = net_bytes_size(&conn->out);
         if (size_bytes > NET_WIRE_WRITE_BYTES_MAX)
             size_bytes = NET_WIRE_WRITE_BYTES_MAX;
-        if (net_wire_write(conn->wire, net_bytes_data(&conn->out), size_bytes) != RT_OK)
+        enum rt_status status = net_wire_write(conn->wire, net_bytes_data(&conn->out), size_bytes);
+        if (status == RT_CLOSED)
             return false;
         net_bytes_consume(&conn->out, size_bytes);
-        if (net_wire_is_full(conn->wire))
+        if (status == RT_FULL)
             conn->wire_bytes = size_bytes; /* some of them; nobody says how many */
     }
     return true;
@@ -176,9 +188,10 @@ write_out(struct net_conn *conn)
 static void
 tell_drained(struct net_conn *conn)
 {
-    if (conn->phase != NET_CONN_STREAMING && conn->phase != NET_CONN_OPEN)
+    if (!conn->is_awaited || (conn->phase != NET_CONN_STREAMING && conn->phase != NET_CONN_OPEN))
         return;
     const struct net_server_events *events = net_conn_events(conn);
+    conn->is_awaited = false;
     if (events->on_drained == NULL)
         return;
     conn->is_draining = true;
@@ -207,7 +220,7 @@ flush(struct net_conn *conn)
     }
     update_reading(conn);
     size_t after = net_conn_queued_bytes(conn);
-    if (after < before)
+    if (after < before && net_timer_is_set(&conn->stall))
         net_timers_cancel(conn->listener->timers, &conn->stall);
     if (after == 0)
         tell_drained(conn);
@@ -261,17 +274,28 @@ read_early(struct net_conn *conn)
     update_reading(conn);
 }
 
+/* What was answered while it was read leaves at once, and not at the end of the round: the socket
+ * is still warm in the caches, and no other bytes will come of this read. */
 void
 net_conn_on_bytes(void *owner, uint8_t *bytes, size_t size_bytes)
 {
     struct net_conn *conn = owner;
-    conn->heard_ns = net_timers_now_ns(conn->listener->timers);
+    conn->heard_ns = net_timers_round_ns(conn->listener->timers);
     conn->pings_unanswered = 0;
+    conn->is_in_bytes = true;
     size_t used = 0;
     if (net_bytes_size(&conn->early) == 0)
         used = read_bytes(conn, bytes, size_bytes);
+    conn->is_in_bytes = false;
     net_conn_check(conn, net_bytes_append(&conn->early, bytes + used, size_bytes - used));
     update_reading(conn);
+    if (!conn->is_woken)
+        return;
+    conn->is_woken = false;
+    if (conn->phase == NET_CONN_DOOMED)
+        return;
+    flush(conn);
+    shut_if_all_is_sent(conn);
 }
 
 /* Does what was put off: reads what had to wait, writes what is queued. */

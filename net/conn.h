@@ -64,6 +64,9 @@ struct net_conn {
     bool is_paused;
     bool is_reading;  /* what the wire was told */
     bool is_draining; /* on_drained is running */
+    bool is_awaited;  /* … is to run when nothing is queued */
+    bool is_in_bytes; /* received bytes are being read */
+    bool is_woken;    /* … and something is to be done when they have been */
 
     struct rt_deferred round;
     struct net_timer deadline; /* of the phase */
@@ -101,9 +104,9 @@ void net_conn_doom(struct net_conn *conn);
 /* Dooms a connection for which a queue did not get its memory. */
 void net_conn_check(struct net_conn *conn, bool queued);
 
-/* Whether so many more bytes of the owner's may be queued. Any one piece fits an empty queue, so
- * that whoever was refused is told when to try again. */
-bool net_conn_has_room(const struct net_conn *conn, size_t size_bytes);
+/* Whether so many more bytes of the owner's may be queued; if not, it is told when to try again.
+ * Any one piece fits an empty queue. */
+bool net_conn_has_room(struct net_conn *conn, size_t size_bytes);
 
 /* `ms` 0: none. */
 void net_conn_set_deadline(struct net_conn *conn, uint32_t ms);

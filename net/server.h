@@ -62,8 +62,8 @@ struct net_server_events {
     void (*on_message)(void *context, struct net_conn *conn, enum net_ws_type type,
                        const uint8_t *bytes, size_t size_bytes);
 
-    /* What was queued has gone out: net_conn_queued_bytes() is zero again. Told while a streamed
-     * answer or a WebSocket is open. */
+    /* What was queued has gone out: net_conn_queued_bytes() is zero again. Told once after RT_FULL
+     * and after net_conn_await_drained(), while a streamed answer or a WebSocket is open. */
     void (*on_drained)(void *context, struct net_conn *conn);
 
     /* The connection is gone; `conn` is invalid afterwards. A peer that half-closes is gone too:
@@ -165,6 +165,9 @@ void net_conn_close(struct net_conn *conn, uint16_t code, const char *reason);
 
 /* Bytes queued and not yet taken by the kernel. */
 size_t net_conn_queued_bytes(const struct net_conn *conn);
+
+/* Has on_drained told when what is queued has gone out. Does nothing when nothing is. */
+void net_conn_await_drained(struct net_conn *conn);
 
 /* Stops and resumes reading. Paused connections answer no pings and keep their timeouts. */
 void net_conn_pause(struct net_conn *conn);

@@ -13,6 +13,8 @@ struct net_timers {
     struct ev_loop *loop;
     const struct rt_world *world;
     ev_io alarm;
+    ev_check check;
+    uint64_t round_ns;
     uint64_t alarm_ns; /* what the timerfd is set to; RT_WHEEL_NEVER when it is not */
     bool is_firing;
 };
@@ -21,6 +23,20 @@ uint64_t
 net_timers_now_ns(const struct net_timers *timers)
 {
     return timers->world->now_ns(timers->world->self);
+}
+
+uint64_t
+net_timers_round_ns(const struct net_timers *timers)
+{
+    return timers->round_ns;
+}
+
+static void
+on_check(struct ev_loop *loop, ev_check *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct net_timers *timers = watcher->data;
+    timers->round_ns = net_timers_now_ns(timers);
 }
 
 /* Makes sure of an alarm at `at_ns` at the latest. One that comes too early costs a wake-up and
@@ -73,7 +89,12 @@ net_timers_create(struct ev_loop *loop, const struct rt_world *world)
     timers->loop = loop;
     timers->world = world;
     timers->alarm_ns = RT_WHEEL_NEVER;
-    rt_wheel_init(&timers->wheel, net_timers_now_ns(timers));
+    timers->round_ns = net_timers_now_ns(timers);
+    rt_wheel_init(&timers->wheel, timers->round_ns);
+    ev_check_init(&timers->check, on_check);
+    ev_set_priority(&timers->check, EV_MAXPRI); /* before the events of the round */
+    timers->check.data = timers;
+    ev_check_start(loop, &timers->check);
     ev_io_init(&timers->alarm, on_alarm, fd, EV_READ);
     timers->alarm.data = timers;
     ev_io_start(loop, &timers->alarm);
@@ -85,6 +106,7 @@ net_timers_destroy(struct net_timers *timers)
 {
     if (timers == NULL)
         return;
+    ev_check_stop(timers->loop, &timers->check);
     ev_io_stop(timers->loop, &timers->alarm);
     close(timers->alarm.fd);
     free(timers);

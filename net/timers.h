@@ -44,4 +44,7 @@ net_timer_is_set(const struct net_timer *timer)
 /* The world's monotonic clock. */
 uint64_t net_timers_now_ns(const struct net_timers *timers);
 
+/* What it was when the loop last looked for events: for those it brings, and without a call. */
+uint64_t net_timers_round_ns(const struct net_timers *timers);
+
 #endif

@@ -291,6 +291,33 @@ read_data(struct net_ws_reader *reader, struct input *input)
                           net_bytes_size(&reader->message));
 }
 
+/* Most messages are one short frame that has come whole: they need nothing of the reader's state.
+ * False, and nothing done, when this is none. */
+static bool
+read_at_once(struct net_ws_reader *reader, struct input *input, enum net_ws_read *read_out)
+{
+    uint8_t *frame = input->bytes + input->used;
+    size_t size_bytes = input->size_bytes - input->used;
+    if (size_bytes < START_BYTES + MASK_BYTES || !reader->from_client)
+        return false;
+    bool is_text = frame[0] == (FIN | NET_WS_OP_TEXT);
+    size_t payload_bytes = frame[1] & LENGTH;
+    if ((!is_text && frame[0] != (FIN | NET_WS_OP_BINARY)) || frame[1] < MASKED ||
+        payload_bytes >= LENGTH_16 || size_bytes < START_BYTES + MASK_BYTES + payload_bytes ||
+        reader->header_bytes != 0 || reader->message_opcode != NET_WS_OP_CONTINUATION ||
+        payload_bytes > reader->message_bytes_max)
+        return false;
+    uint8_t *payload = frame + START_BYTES + MASK_BYTES;
+    net_ws_mask(payload, payload_bytes, frame + START_BYTES, 0);
+    input->used += START_BYTES + MASK_BYTES + payload_bytes;
+    *input->event = (struct net_ws_event){
+        .opcode = frame[0] & OPCODE, .bytes = payload, .size_bytes = payload_bytes};
+    *read_out = is_text && !net_utf8_is_valid(payload, payload_bytes)
+                    ? break_off(reader, NET_WS_BAD_PAYLOAD)
+                    : NET_WS_READ_EVENT;
+    return true;
+}
+
 /* A frame without payload is complete as soon as its header is. */
 static bool
 can_go_on(const struct net_ws_reader *reader, const struct input *input)
@@ -311,6 +338,8 @@ net_ws_reader_feed(struct net_ws_reader *reader, uint8_t *bytes, size_t size_byt
     if (reader->broken_code != 0)
         read = NET_WS_READ_BROKEN;
     while (read == NET_WS_READ_MORE && can_go_on(reader, &input)) {
+        if (!reader->in_frame && read_at_once(reader, &input, &read))
+            break;
         if (!reader->in_frame)
             read = read_header(reader, &input);
         else if (is_control(reader->opcode))

@@ -198,3 +198,24 @@ test('a gateway that is stopped ends its sessions with their bills', async () =>
   assert.equal(ended.bill.turns, 1)
   await stopped
 })
+
+test('the null vendor says what it heard, priced by the tenant, and calls nobody', async () => {
+  const twin = await world.twin('null', {
+    providers: { text: 'null' },
+    policy_config: { modes: ['text'], prices: { interaction_usd: '0.002', token_1k_usd: '1' } },
+  })
+  const calls = await world.calls()
+  const session = world.session(twin, { mode: 'text' })
+  await session.started()
+  session.turn('one', 'nine chars')
+  const said = await session.frame('output.text', 'one')
+  assert.equal(said.delta, 'nine chars')
+  const done = await session.frame('turn.done', 'one')
+  assert.equal(done.usage.tokens, 3)
+  assert.equal(done.cost_usd, '0.005000000')
+  await session.end()
+  assert.equal(await world.calls(), calls)
+  const [entry] = await world.audit(twin, 'BILLING_EVENT')
+  assert.equal(entry.provider_id, 'null')
+  assert.equal(entry.cost_amount, '0.005000000')
+})

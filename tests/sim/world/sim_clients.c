@@ -285,12 +285,12 @@ on_close(void *context, uint16_t code, const char *reason)
     hang_up(context);
 }
 
-static size_t
-on_queued_bytes(void *context)
+static bool
+is_behind(void *context, size_t above_bytes)
 {
     /* A slow client's socket is full with little. */
     const struct sim_client *client = context;
-    return client->is_slow ? client->queued_bytes * 1000 : client->queued_bytes;
+    return (client->is_slow ? client->queued_bytes * 1000 : client->queued_bytes) > above_bytes;
 }
 
 static void
@@ -314,7 +314,7 @@ static const struct connection_socket calls = {
     .upgrade = on_upgrade,
     .send = on_send,
     .close = on_close,
-    .queued_bytes = on_queued_bytes,
+    .is_behind = is_behind,
     .consumed = on_consumed,
     .release = on_release,
 };

@@ -128,6 +128,7 @@ edge_on_message(void *context, struct net_conn *conn, enum net_ws_type type, con
         net_conn_set_user(conn, &edge_messages); /* resumed by on_drained */
         net_conn_pause(conn);
         cr_assert_eq(net_conn_send(conn, type, bytes, size_bytes), RT_OK);
+        net_conn_await_drained(conn);
     } else if (net_conn_send(conn, type, bytes, size_bytes) != RT_OK) {
         atomic_fetch_add(&edge_full, 1);
     }

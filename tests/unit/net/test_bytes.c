@@ -55,7 +55,7 @@ Test(bytes, a_long_queue_with_a_little_movement_stays_in_its_memory)
         if (i > 0)
             net_bytes_consume(&bytes, sizeof(block));
     }
-    cr_assert_leq(bytes.capacity, 256);
+    cr_assert_leq(bytes.capacity, 2048);
 }
 
 Test(bytes, random_use_agrees_with_two_counters)
