@@ -451,6 +451,7 @@ const struct rt_behaviour tenant_behaviour = {
     .name = "tenant",
     .state_bytes = sizeof(struct tenant),
     .limits = {.messages_max = 20000, .bytes_max = 32 << 20},
+    .is_slow = true, /* it asks policies */
     .init = tenant_init,
     .handle = tenant_handle,
     .stop = tenant_stop,

@@ -216,6 +216,7 @@ const struct rt_behaviour vendor_behaviour = {
     .name = "vendor",
     .state_bytes = sizeof(struct vendor),
     .limits = {.messages_max = 1 << 17, .bytes_max = 512 << 20},
+    .is_slow = true, /* it runs adapters */
     .init = vendor_init,
     .handle = vendor_handle,
     .stop = vendor_stop,

@@ -40,6 +40,8 @@ struct rt_behaviour {
     const char *name;   /* the kind, as logs and /api/runtime show it */
     size_t state_bytes; /* private memory, zeroed before init */
     struct rt_mailbox_limits limits;
+    bool is_slow; /* handlers can take long (scripts): the clock is read after each, and what
+                     they send never waits for them */
 
     /*
      * Fills in the zeroed state. Runs in rt_spawn() on the spawner's thread, and again, on a
@@ -120,7 +122,8 @@ struct rt_system *rt_system_of(const struct rt_actor *self);
 void *rt_state_of(const struct rt_actor *self);
 
 /*
- * Sends and forgets. Messages from one actor to another keep their order within a lane.
+ * Sends and forgets. Messages from one actor to another keep their order within a lane. The
+ * second and further ones in a row to one actor may leave only when the handler returns.
  *
  *   returns    RT_OK | RT_FULL (its data lane) | RT_CLOSED (it is dead)
  *   ownership  takes `message` in every case

@@ -10,6 +10,11 @@
  * it finds some and others still sleep, it wakes the next. A wake-up costs as much as two
  * hundred messages.
  *
+ * A run queue that its own worker empties fast is left to it. While there is something in one,
+ * one sleeper *watches*: it sleeps with an alarm and looks again, and whoever adds to a run
+ * queue need not wake anybody. The watcher says that it stops before it looks a last time, and
+ * who adds looks for a watcher after adding; so one of the two sees the other, as above.
+ *
  * Source: prepare/recheck/commit is the event count of Eigen and taskflow (notifier); the
  * searching counter is Go's "spinning Ms" (runtime/proc.go). Both read 2026-11.
  */
@@ -23,6 +28,7 @@
 struct rt_idle {
     atomic_uint_fast64_t sleepers; /* a bit per worker: says it sleeps, or is about to */
     atomic_uint searchers;         /* workers that look for work to steal */
+    atomic_bool watched;           /* a sleeper will look at the run queues again by itself */
 };
 
 /* Says that `worker` is about to sleep. After it, look everywhere again. */
@@ -74,6 +80,27 @@ rt_idle_pick(struct rt_idle *idle)
         atomic_fetch_sub_explicit(&idle->searchers, 1, memory_order_seq_cst);
     }
     return -1;
+}
+
+/* Becomes the watcher; false when there is one. After rt_idle_prepare(), before the sleep. */
+static inline bool
+rt_idle_watch_begin(struct rt_idle *idle)
+{
+    return !atomic_exchange_explicit(&idle->watched, true, memory_order_seq_cst);
+}
+
+/* Stops watching. After it, look at all run queues. */
+static inline void
+rt_idle_watch_end(struct rt_idle *idle)
+{
+    atomic_store_explicit(&idle->watched, false, memory_order_seq_cst);
+}
+
+/* Asked after adding to a run queue. */
+static inline bool
+rt_idle_is_watched(struct rt_idle *idle)
+{
+    return atomic_load_explicit(&idle->watched, memory_order_seq_cst);
 }
 
 static inline void

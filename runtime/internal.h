@@ -95,13 +95,30 @@ struct rt_timers {
     struct rt_wheel wheel;
 };
 
+enum { RT_OUTBOX_MESSAGES_MAX = 64 };
+
+/*
+ * What a handler sends to one actor in a row. The first goes at once; those behind it are kept
+ * and go together, when the handler returns, sends to somebody else, or has kept so many. So
+ * they keep their order, and the mailbox's cache line travels once. (send.c)
+ */
+struct rt_outbox {
+    const struct rt_actor *sender; /* whose handler runs; NULL: nothing is kept */
+    struct rt_actor *to;           /* of the last message that handler sent */
+    struct rt_mailbox_chain chain;
+};
+
 /* What a worker is to the actors it runs. The scheduler and the simulator embed it. */
 struct rt_worker {
     struct rt_system *system;
     unsigned index;
     struct rt_turn_state turn;
+    struct rt_outbox outbox;
     struct rt_timers timers;
-    uint64_t sequence; /* last one given out here */
+    uint64_t sequence;     /* last one given out here */
+    uint64_t clock_ns;     /* the time, when it was last read */
+    unsigned clock_left;   /* messages to go before it is read again … */
+    unsigned clock_stride; /* … of so many: fewer where they take long */
     struct rt_deferred *deferred_first, **deferred_end;
 };
 
@@ -129,6 +146,11 @@ rt_next_sequence(const struct rt_actor *self)
     (void)self;
     return (uint64_t)rt_worker_here->index << 48 | ++rt_worker_here->sequence;
 }
+
+enum { RT_CLOCK_STRIDE_MAX = 16 };
+
+/* Reads the clock, and decides after how many messages to look again. */
+uint64_t rt_worker_read_clock(struct rt_worker *worker);
 
 void rt_worker_init(struct rt_worker *worker, struct rt_system *system, unsigned index);
 void rt_worker_deinit(struct rt_worker *worker);
@@ -172,12 +194,21 @@ struct rt_turn_limits {
     uint64_t time_max_ns;
 };
 
-/* Runs the actor until a limit, on the worker of this thread. (turn.c) */
+/* Runs the actor until a limit, on the worker of this thread. The time is only known within
+ * RT_CLOCK_STRIDE_MAX short messages. (turn.c) */
 enum rt_turn rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits);
 
 /* Sends a message whose fields are set, target_id excepted. Takes it. (send.c) */
 enum rt_status rt_deliver(struct rt_system *system, struct rt_address to,
                           struct rt_message *message);
+
+/* Between these two, what an actor's handler sends may wait in the worker's outbox. (send.c) */
+static inline void
+rt_outbox_open(struct rt_worker *worker, const struct rt_actor *sender)
+{
+    worker->outbox.sender = sender;
+}
+void rt_outbox_close(struct rt_worker *worker);
 
 /* Answers, or counts as dead letters, messages nobody will read. Takes the list. (send.c) */
 void rt_bounce_list(struct rt_system *system, struct rt_message *list);

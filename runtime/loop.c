@@ -56,7 +56,7 @@ static void
 fire_timers(struct rt_thread *thread)
 {
     struct rt_system *system = thread->worker.system;
-    rt_timers_fire(system, &thread->worker.timers, system->world->now_ns(system->world->self));
+    rt_timers_fire(system, &thread->worker.timers, rt_worker_read_clock(&thread->worker));
 }
 
 void

@@ -5,7 +5,7 @@
 #include "runtime/assert.h"
 #include "runtime/compiler.h"
 
-/* `load` holds both bounded sums, so that a sender books them in one operation. */
+/* One number holds both bounded sums, so that a sender books them in one operation. */
 enum { LOAD_MESSAGE_SHIFT = 40 };
 #define LOAD_BYTES_MASK ((UINT64_C(1) << LOAD_MESSAGE_SHIFT) - 1)
 
@@ -23,7 +23,8 @@ rt_mailbox_init(struct rt_mailbox *mailbox)
     memset(mailbox, 0, sizeof(*mailbox));
     rt_queue_init_closed(&mailbox->data);
     rt_queue_init_closed(&mailbox->control);
-    atomic_init(&mailbox->load, 0);
+    atomic_init(&mailbox->sent, 0);
+    atomic_init(&mailbox->taken, 0);
     atomic_init(&mailbox->bell_rung, false);
     atomic_init(&mailbox->limits, NULL);
 }
@@ -38,6 +39,28 @@ rt_mailbox_reopen(struct rt_mailbox *mailbox, const struct rt_mailbox_limits *li
     while (!rt_queue_reopen(&mailbox->control))
         ; /* a late sender backs out of it: one more exchange of its own */
     return true;
+}
+
+/* Takes `load` off the books. Relaxed: the sums bound memory and order nothing. Only the reader,
+ * or who closes, stores it; one reader hands it to the next as it does its other fields. */
+static void
+take_off(struct rt_mailbox *mailbox, uint64_t load)
+{
+    uint64_t taken = atomic_load_explicit(&mailbox->taken, memory_order_relaxed);
+    atomic_store_explicit(&mailbox->taken, taken + load, memory_order_relaxed);
+}
+
+/* What waits when `sent` was sent. Who looks can see messages taken that were sent after that, so
+ * either sum may be less than nothing. */
+static void
+read_waiting(const struct rt_mailbox *mailbox, uint64_t sent, int64_t *messages_out,
+             int64_t *bytes_out)
+{
+    enum { REST = 64 - LOAD_MESSAGE_SHIFT };
+    uint64_t waiting = sent - atomic_load_explicit(&mailbox->taken, memory_order_relaxed);
+    int64_t bytes = (int64_t)(waiting << REST) >> REST;
+    *bytes_out = bytes;
+    *messages_out = (int64_t)(waiting - (uint64_t)bytes) >> LOAD_MESSAGE_SHIFT;
 }
 
 static struct rt_message *
@@ -106,7 +129,7 @@ unload(struct rt_mailbox *mailbox, struct rt_message *list)
         if (!(message->flags & RT_MESSAGE_CONTROL))
             load += load_of(message);
     if (load != 0)
-        atomic_fetch_sub_explicit(&mailbox->load, load, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&mailbox->sent, load, memory_order_relaxed);
 }
 
 static void
@@ -147,17 +170,26 @@ ring_bell(struct rt_mailbox *mailbox, struct rt_message **others)
     return false;
 }
 
-/* A refused chain begins with our own message, which stays with its sender. */
+/* The data or control lane was closed: `others` begins with what we sent ourselves. */
 static struct rt_mailbox_sent
-refused(struct rt_mailbox *mailbox, struct rt_message *message, struct rt_link *last)
+refused(struct rt_mailbox *mailbox, struct rt_link *first, struct rt_link *last)
 {
-    struct rt_message *list = list_of_chain(mailbox, &message->link, last);
-    RT_ASSERT(list == message);
-    unload(mailbox, list);
-    struct rt_mailbox_sent sent = {.status = RT_CLOSED, .others = rt_mailbox_list_next(list)};
+    struct rt_mailbox_sent sent = {.status = RT_CLOSED,
+                                   .others = list_of_chain(mailbox, first, last)};
+    unload(mailbox, sent.others);
     /* A bell may have been in the chain, and somebody may rely on it: see ring_bell(). */
     if (rt_queue_has_nodes(&mailbox->control))
         sent.wake = ring_bell(mailbox, &sent.others);
+    return sent;
+}
+
+/* The same for one message, which stays with its sender. */
+static struct rt_mailbox_sent
+refused_one(struct rt_mailbox *mailbox, struct rt_message *message, struct rt_link *last)
+{
+    struct rt_mailbox_sent sent = refused(mailbox, &message->link, last);
+    RT_ASSERT(sent.others == message);
+    sent.others = rt_mailbox_list_next(message);
     return sent;
 }
 
@@ -167,10 +199,11 @@ push_data(struct rt_mailbox *mailbox, struct rt_message *message)
     const struct rt_mailbox_limits *limits =
         atomic_load_explicit(&mailbox->limits, memory_order_relaxed);
     uint64_t weight = load_of(message);
-    uint64_t before = atomic_fetch_add_explicit(&mailbox->load, weight, memory_order_relaxed);
-    if ((before >> LOAD_MESSAGE_SHIFT) >= limits->messages_max ||
-        (before & LOAD_BYTES_MASK) >= limits->bytes_max) {
-        atomic_fetch_sub_explicit(&mailbox->load, weight, memory_order_relaxed);
+    uint64_t sent = atomic_fetch_add_explicit(&mailbox->sent, weight, memory_order_relaxed);
+    int64_t messages, bytes;
+    read_waiting(mailbox, sent, &messages, &bytes);
+    if (RT_UNLIKELY(messages >= limits->messages_max || bytes >= limits->bytes_max)) {
+        atomic_fetch_sub_explicit(&mailbox->sent, weight, memory_order_relaxed);
         return (struct rt_mailbox_sent){.status = RT_FULL};
     }
     struct rt_link *last;
@@ -182,7 +215,47 @@ push_data(struct rt_mailbox *mailbox, struct rt_message *message)
     case RT_QUEUE_REFUSED:
         break;
     }
-    return refused(mailbox, message, last);
+    return refused_one(mailbox, message, last);
+}
+
+void
+rt_mailbox_chain_add(struct rt_mailbox_chain *chain, struct rt_message *message)
+{
+    if (chain->first == NULL)
+        chain->first = message;
+    else /* relaxed: the chain is ours until the exchange of its push */
+        atomic_store_explicit(&chain->last->link.next, &message->link, memory_order_relaxed);
+    chain->last = message;
+    chain->messages++;
+    chain->load += load_of(message);
+}
+
+bool
+rt_mailbox_has_room(const struct rt_mailbox *mailbox, const struct rt_mailbox_chain *chain)
+{
+    const struct rt_mailbox_limits *limits =
+        atomic_load_explicit(&mailbox->limits, memory_order_relaxed);
+    int64_t messages, bytes;
+    uint64_t sent = atomic_load_explicit(&mailbox->sent, memory_order_relaxed) + chain->load;
+    read_waiting(mailbox, sent, &messages, &bytes);
+    return messages < limits->messages_max && bytes < limits->bytes_max &&
+           atomic_load_explicit(&mailbox->data.head, memory_order_relaxed) != RT_QUEUE_CLOSED;
+}
+
+struct rt_mailbox_sent
+rt_mailbox_push_chain(struct rt_mailbox *mailbox, const struct rt_mailbox_chain *chain)
+{
+    atomic_fetch_add_explicit(&mailbox->sent, chain->load, memory_order_relaxed);
+    struct rt_link *last;
+    switch (rt_queue_push_chain(&mailbox->data, &chain->first->link, &chain->last->link, &last)) {
+    case RT_QUEUE_PUSHED:
+        return (struct rt_mailbox_sent){.status = RT_OK};
+    case RT_QUEUE_PUSHED_FIRST:
+        return (struct rt_mailbox_sent){.status = RT_OK, .wake = true};
+    case RT_QUEUE_REFUSED:
+        break;
+    }
+    return refused(mailbox, &chain->first->link, last);
 }
 
 static struct rt_mailbox_sent
@@ -197,7 +270,7 @@ push_control(struct rt_mailbox *mailbox, struct rt_message *message)
         sent.wake = ring_bell(mailbox, &sent.others);
         break;
     case RT_QUEUE_REFUSED:
-        return refused(mailbox, message, last);
+        return refused_one(mailbox, message, last);
     }
     return sent;
 }
@@ -310,6 +383,8 @@ rt_mailbox_begin(struct rt_mailbox *mailbox, struct rt_message **message_out)
         struct rt_link *data = rt_queue_first(&mailbox->data);
         RT_ASSERT(data != NULL); /* an awake mailbox has a node in hand */
         if (!is_bell(mailbox, data)) {
+            /* The next one was written on another core, likely: let it come while we work. */
+            __builtin_prefetch(atomic_load_explicit(&data->next, memory_order_relaxed));
             *message_out = message_of(data);
             return RT_MAILBOX_READY;
         }
@@ -332,7 +407,7 @@ rt_mailbox_account(struct rt_mailbox *mailbox)
         return;
     uint64_t taken = mailbox->taken_load;
     mailbox->taken_load = 0;
-    atomic_fetch_sub_explicit(&mailbox->load, taken, memory_order_relaxed);
+    take_off(mailbox, taken);
 }
 
 /* Closes one lane; the list of what was in it, without `current`. */
@@ -398,6 +473,8 @@ rt_mailbox_close(struct rt_mailbox *mailbox, struct rt_message *current, bool ta
 uint32_t
 rt_mailbox_depth(const struct rt_mailbox *mailbox)
 {
-    return (uint32_t)(atomic_load_explicit(&mailbox->load, memory_order_relaxed) >>
-                      LOAD_MESSAGE_SHIFT);
+    int64_t messages, bytes;
+    read_waiting(mailbox, atomic_load_explicit(&mailbox->sent, memory_order_relaxed), &messages,
+                 &bytes);
+    return messages < 0 ? 0 : (uint32_t)messages;
 }

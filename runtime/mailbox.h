@@ -28,8 +28,10 @@
 #include "runtime/queue.h"
 #include "runtime/status.h"
 
+enum { RT_MAILBOX_MESSAGES_MAX = 1 << 22 };
+
 struct rt_mailbox_limits {
-    uint32_t messages_max; /* data messages waiting; at least 1 */
+    uint32_t messages_max; /* data messages waiting; 1 … RT_MAILBOX_MESSAGES_MAX */
     uint32_t bytes_max;    /* their weight together */
 };
 
@@ -38,14 +40,17 @@ struct rt_mailbox {
     _Atomic(const struct rt_mailbox_limits *) limits;
     struct rt_queue data;
     struct rt_queue control;
-    _Atomic uint64_t load; /* data lane: messages << 40 | bytes; senders and reader */
+    /* What the data lane was sent and what was taken from it since its memory was made, each as
+     * messages << 40 | bytes, wrapping: their difference is what waits. */
+    _Atomic uint64_t sent;  /* senders; late ones too */
+    _Atomic uint64_t taken; /* stored by the reader, once a turn; read by senders */
     struct rt_link bells[2];
     atomic_bool bell_rung;
     uint8_t bell_next;   /* which bell the next ringer pushes; handed over by bell_rung */
     bool bell_answered;  /* reader: it stands on a bell it has already answered */
     uint8_t stuck;       /* reader: enum stuck of mailbox.c */
     bool stuck_taken;    /* reader: the node it is stuck on was taken by the actor */
-    uint64_t taken_load; /* reader: worked on since `load` was last lowered, same units */
+    uint64_t taken_load; /* reader: worked on since `taken` was last stored, same units */
 };
 
 /* What a sender learns. */
@@ -76,6 +81,34 @@ RT_MUST_USE bool rt_mailbox_reopen(struct rt_mailbox *mailbox,
  */
 RT_MUST_USE struct rt_mailbox_sent rt_mailbox_push(struct rt_mailbox *mailbox,
                                                    struct rt_message *message);
+
+/* Several data messages of one sender, linked oldest first, on their way together. */
+struct rt_mailbox_chain {
+    struct rt_message *first, *last; /* NULL: none */
+    uint32_t messages;
+    uint64_t load; /* of all, in the mailbox's own units */
+};
+
+/* Adds a data message at the end. */
+void rt_mailbox_chain_add(struct rt_mailbox_chain *chain, struct rt_message *message);
+
+/*
+ * Whether the data lane is open and had room for one more than the chain just now.
+ *
+ *   threads    any
+ */
+bool rt_mailbox_has_room(const struct rt_mailbox *mailbox, const struct rt_mailbox_chain *chain);
+
+/*
+ * Sends a chain as one: one exchange for all of it. Whoever sends chains asks for room before and
+ * keeps them short, for they are not refused: the limits hold but for a chain a sender.
+ *
+ *   returns    RT_OK, or RT_CLOSED: `others` are the messages of the chain, and more
+ *   ownership  takes the messages in both cases
+ *   threads    any
+ */
+RT_MUST_USE struct rt_mailbox_sent rt_mailbox_push_chain(struct rt_mailbox *mailbox,
+                                                         const struct rt_mailbox_chain *chain);
 
 enum rt_mailbox_state {
     RT_MAILBOX_READY,  /* there is a message in hand (begin), or there may be (leave) */
@@ -109,7 +142,7 @@ RT_MUST_USE enum rt_mailbox_state rt_mailbox_leave(struct rt_mailbox *mailbox,
  */
 void rt_mailbox_hold(struct rt_mailbox *mailbox, struct rt_message *message, bool taken);
 
-/* Lowers `load` by what was worked on since the last call. Once a turn. Reader only. */
+/* Tells senders what was worked on since the last call. Once a turn. Reader only. */
 void rt_mailbox_account(struct rt_mailbox *mailbox);
 
 /* The data node pushed last, to bound a turn by what was there at its start. */

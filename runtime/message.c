@@ -12,9 +12,9 @@ rt_message_create(uint32_t kind, size_t payload_bytes)
     struct rt_message *message = rt_pool_take(sizeof(*message) + payload_bytes);
     if (message == NULL)
         return NULL;
-    memset(message, 0, sizeof(*message) + payload_bytes);
-    message->kind = kind;
-    message->size_bytes = (uint16_t)payload_bytes;
+    *message = (struct rt_message){.kind = kind, .size_bytes = (uint16_t)payload_bytes};
+    if (payload_bytes > 0) /* the header's size is known: it is a few stores */
+        memset(message->payload, 0, payload_bytes);
     return message;
 }
 

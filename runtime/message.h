@@ -67,6 +67,8 @@ struct rt_message {
     _Alignas(16) uint8_t payload[];
 };
 
+_Static_assert(sizeof(struct rt_message) == 64, "a message without payload is one cache line");
+
 enum { RT_MESSAGE_PAYLOAD_BYTES_MAX = 4096 };
 
 /*

@@ -46,8 +46,7 @@ rt_run_queue_pop(struct rt_run_queue *queue)
 }
 
 unsigned
-rt_run_queue_steal(struct rt_run_queue *victim, bool may_take_last, struct rt_actor **actors_out,
-                   unsigned actors_max)
+rt_run_queue_steal(struct rt_run_queue *victim, struct rt_actor **actors_out, unsigned actors_max)
 {
     unsigned head = atomic_load_explicit(&victim->head, memory_order_acquire);
     for (;;) {
@@ -55,7 +54,7 @@ rt_run_queue_steal(struct rt_run_queue *victim, bool may_take_last, struct rt_ac
          * last look before sleep (idle.c). */
         unsigned tail = atomic_load_explicit(&victim->tail, memory_order_seq_cst);
         unsigned waiting = tail - head;
-        if (waiting == 0 || (waiting == 1 && !may_take_last))
+        if (waiting == 0)
             return 0;
         if (waiting > RT_RUN_QUEUE_SLOTS) { /* head and tail read at different times */
             head = atomic_load_explicit(&victim->head, memory_order_acquire);

@@ -38,14 +38,13 @@ RT_MUST_USE bool rt_run_queue_push(struct rt_run_queue *queue, struct rt_actor *
 struct rt_actor *rt_run_queue_pop(struct rt_run_queue *queue);
 
 /*
- * Takes the older half of `victim`, at most `actors_max`, into `actors_out`.
+ * Takes the older half of `victim`, at most `actors_max`, into `actors_out`; of one, that one.
  *
- *   may_take_last   whether a queue of one may be emptied
- *   returns         how many
- *   threads         any
+ *   returns    how many
+ *   threads    any
  */
-unsigned rt_run_queue_steal(struct rt_run_queue *victim, bool may_take_last,
-                            struct rt_actor **actors_out, unsigned actors_max);
+unsigned rt_run_queue_steal(struct rt_run_queue *victim, struct rt_actor **actors_out,
+                            unsigned actors_max);
 
 /* How many are in it, about; exact for the owner when nobody steals. */
 unsigned rt_run_queue_count(const struct rt_run_queue *queue);

@@ -6,13 +6,13 @@
 #include "runtime/pool.h"
 
 enum {
-    NEXT_STREAK_MAX = 16,     /* uses of the next slot before the ring gets its turn */
-    ROUNDS_PER_INJECT = 61,   /* look at the inject list first once in so many rounds */
-    TURNS_PER_POLL = 64,      /* poll the loop at least once in so many turns … */
-    POLL_TIME_MAX_US = 200,   /* … or after this time, looked at once in … */
-    TURNS_PER_CLOCK_READ = 8, /* … so many turns */
-    STEAL_MAX = 32,           /* actors taken at once */
-    LONE_PATIENCE_US = 50,    /* how long a lone actor must have waited to be stolen */
+    NEXT_STREAK_MAX = 16,   /* uses of the next slot before the ring gets its turn */
+    ROUNDS_PER_INJECT = 61, /* look at the inject list first once in so many rounds */
+    TURNS_PER_POLL = 64,    /* poll the loop at least once in so many turns … */
+    POLL_TIME_MAX_US = 200, /* … or after this time */
+    STEAL_MAX = 32,         /* actors taken at once */
+    STEAL_PATIENCE_US = 50, /* how long an actor must have waited for its ring to be stolen from */
+    WATCH_MAX_US = 400,     /* between two looks of a watcher, at most */
     TURN_MESSAGES_MAX = 100,
     TURN_TIME_MAX_US = 200,
 };
@@ -79,10 +79,11 @@ take_injected(struct rt_scheduler *scheduler)
 static void
 push_ring(struct rt_thread *thread, struct rt_actor *actor)
 {
-    if (rt_run_queue_push(&thread->ring, actor))
-        wake_somebody(thread->scheduler);
-    else
-        inject(thread->scheduler, actor);
+    struct rt_scheduler *scheduler = thread->scheduler;
+    if (!rt_run_queue_push(&thread->ring, actor))
+        inject(scheduler, actor);
+    else if (!rt_idle_is_watched(&scheduler->idle))
+        wake_somebody(scheduler);
 }
 
 static void
@@ -215,68 +216,66 @@ choose(struct rt_thread *thread, unsigned bound)
     return (unsigned)(thread->random >> 33) % bound;
 }
 
-/* Whether the victim's lone actor has been the same one for long enough. */
+/* Whether an actor in the victim's ring has waited there for long enough: all that was in it when
+ * we saw it last has not been run since. */
 static bool
-lone_has_waited(struct rt_thread *thread, const struct rt_thread *victim, uint64_t now_ns)
+has_waited(struct rt_thread *thread, const struct rt_thread *victim, uint64_t now_ns)
 {
     unsigned index = victim->worker.index;
     unsigned head = atomic_load_explicit(&victim->ring.head, memory_order_relaxed);
-    if (thread->lone[index].since_ns == 0 || thread->lone[index].head != head) {
-        thread->lone[index].head = head;
-        thread->lone[index].since_ns = now_ns;
+    unsigned tail = atomic_load_explicit(&victim->ring.tail, memory_order_relaxed);
+    if (head == tail) {
+        thread->seen[index].since_ns = 0;
         return false;
     }
-    return now_ns - thread->lone[index].since_ns >= LONE_PATIENCE_US * RT_NS_PER_US;
+    if (thread->seen[index].since_ns == 0 || (int)(head - thread->seen[index].tail) >= 0) {
+        thread->seen[index].tail = tail;
+        thread->seen[index].since_ns = now_ns;
+        return false;
+    }
+    return now_ns - thread->seen[index].since_ns >= STEAL_PATIENCE_US * RT_NS_PER_US;
 }
 
-/* Takes half of somebody's ring: the first to run, the rest to our own. *lone_out tells that
- * only lone actors were seen, which may be worth another look soon. */
+/* Takes half of the ring of somebody who does not keep up: the first to run, the rest to our
+ * own. */
 static struct rt_actor *
-steal(struct rt_thread *thread, bool *lone_out)
+steal(struct rt_thread *thread)
 {
     struct rt_scheduler *scheduler = thread->scheduler;
     unsigned count = scheduler->system.worker_count;
     unsigned start = choose(thread, count);
-    const struct rt_world *world = scheduler->system.world;
-    *lone_out = false;
+    uint64_t now_ns = rt_worker_read_clock(&thread->worker);
     for (unsigned i = 0; i < count; i++) {
         struct rt_thread *victim = scheduler->threads[(start + i) % count];
-        if (victim == thread)
+        if (victim == thread || !has_waited(thread, victim, now_ns))
             continue;
-        bool may_take_last = false;
-        if (rt_run_queue_count(&victim->ring) == 1) {
-            may_take_last = lone_has_waited(thread, victim, world->now_ns(world->self));
-            *lone_out |= !may_take_last;
-        }
         struct rt_actor *loot[STEAL_MAX];
-        unsigned taken = rt_run_queue_steal(&victim->ring, may_take_last, loot, STEAL_MAX);
+        unsigned taken = rt_run_queue_steal(&victim->ring, loot, STEAL_MAX);
+        thread->seen[victim->worker.index].since_ns = 0;
         if (taken == 0)
             continue;
-        thread->lone[victim->worker.index].since_ns = 0;
         for (unsigned j = 1; j < taken; j++)
             if (!rt_run_queue_push(&thread->ring, loot[j]))
                 inject(scheduler, loot[j]);
+        thread->watch_ns = 0;
         return loot[0];
     }
     return NULL;
 }
 
-/* After prepare: is there anything this worker could do? A ring of one is left to its own
- * worker for a while: it only sets *lone_out. */
+/* After prepare: is there anything this worker must do? What waits in rings is left to their own
+ * workers for a while: it only sets *rings_out. */
 static bool
-has_work(struct rt_thread *thread, bool *lone_out)
+has_work(struct rt_thread *thread, bool *rings_out)
 {
     struct rt_scheduler *scheduler = thread->scheduler;
     if (atomic_load_explicit(&scheduler->stopping, memory_order_seq_cst) ||
         atomic_load_explicit(&scheduler->inject_count, memory_order_seq_cst) > 0 ||
         atomic_load_explicit(&thread->inbox, memory_order_seq_cst) != NULL)
         return true;
-    for (unsigned i = 0; i < scheduler->system.worker_count; i++) {
-        unsigned waiting = rt_run_queue_count(&scheduler->threads[i]->ring);
-        if (waiting > 1)
-            return true;
-        *lone_out |= waiting == 1;
-    }
+    *rings_out = false;
+    for (unsigned i = 0; i < scheduler->system.worker_count; i++)
+        *rings_out |= rt_run_queue_count(&scheduler->threads[i]->ring) > 0;
     return false;
 }
 
@@ -290,20 +289,36 @@ stop_searching(struct rt_thread *thread, bool found)
         wake_somebody(thread->scheduler);
 }
 
+/* Sleeps until it is time to look at the rings again: longer each time it was for nothing. */
 static void
-sleep_until_needed(struct rt_thread *thread, bool lone)
+watch(struct rt_thread *thread)
 {
-    struct rt_scheduler *scheduler = thread->scheduler;
-    struct rt_idle *idle = &scheduler->idle;
-    const struct rt_world *world = scheduler->system.world;
+    struct rt_idle *idle = &thread->scheduler->idle;
+    if (!rt_idle_watch_begin(idle)) { /* somebody else does */
+        rt_loop_sleep(thread, RT_WHEEL_NEVER);
+        return;
+    }
+    if (thread->watch_ns == 0)
+        thread->watch_ns = STEAL_PATIENCE_US * RT_NS_PER_US;
+    rt_loop_sleep(thread, rt_worker_read_clock(&thread->worker) + thread->watch_ns);
+    if (thread->watch_ns < WATCH_MAX_US * RT_NS_PER_US)
+        thread->watch_ns *= 2;
+    rt_idle_watch_end(idle);
+}
+
+static void
+sleep_until_needed(struct rt_thread *thread)
+{
+    struct rt_idle *idle = &thread->scheduler->idle;
+    bool rings;
     stop_searching(thread, false);
     rt_idle_prepare(idle, thread->worker.index);
-    bool found = has_work(thread, &lone);
-    if (!found) {
-        uint64_t until_ns = RT_WHEEL_NEVER;
-        if (lone) /* somebody's lone actor: look again when its time has come */
-            until_ns = world->now_ns(world->self) + LONE_PATIENCE_US * RT_NS_PER_US;
-        rt_loop_sleep(thread, until_ns);
+    bool found = has_work(thread, &rings);
+    if (!found && rings) {
+        watch(thread);
+    } else if (!found) {
+        thread->watch_ns = 0;
+        rt_loop_sleep(thread, RT_WHEEL_NEVER);
     }
     if (rt_idle_wake_self(idle, thread->worker.index)) {
         thread->searching = true; /* the waker counted us */
@@ -314,20 +329,27 @@ sleep_until_needed(struct rt_thread *thread, bool lone)
 }
 
 static struct rt_actor *
-find_work(struct rt_thread *thread, bool *lone_out)
+find_work(struct rt_thread *thread)
 {
-    *lone_out = false;
     struct rt_actor *actor = take_local(thread);
     if (actor == NULL && thread->scheduler->system.worker_count > 1) {
         if (!thread->searching) {
             thread->searching = true;
             rt_idle_search_begin(&thread->scheduler->idle);
         }
-        actor = steal(thread, lone_out);
+        actor = steal(thread);
     }
     if (actor != NULL)
         stop_searching(thread, true);
     return actor;
+}
+
+/* Whether this worker has nothing to run. */
+static bool
+is_alone(const struct rt_thread *thread)
+{
+    return thread->next == NULL && thread->pinned_first == NULL &&
+           rt_run_queue_count(&thread->ring) == 0;
 }
 
 static void
@@ -341,6 +363,8 @@ run(struct rt_thread *thread, struct rt_actor *actor)
         return;
     if (actor->worker != RT_ANY_WORKER)
         push_pinned(thread, actor);
+    else if (is_alone(thread))
+        thread->next = actor; /* in the ring it would only wake somebody to steal it */
     else
         push_ring(thread, actor);
 }
@@ -357,25 +381,22 @@ worker_main(void *context)
 {
     struct rt_thread *thread = context;
     struct rt_scheduler *scheduler = thread->scheduler;
-    const struct rt_world *world = scheduler->system.world;
-    rt_worker_here = &thread->worker;
+    struct rt_worker *worker = &thread->worker;
+    rt_worker_here = worker;
     unsigned turns = 0;
     uint64_t polled_ns = 0;
     while (!atomic_load_explicit(&scheduler->stopping, memory_order_relaxed)) {
-        bool lone;
-        struct rt_actor *actor = find_work(thread, &lone);
+        struct rt_actor *actor = find_work(thread);
         if (actor == NULL) {
-            rt_worker_run_deferred(&thread->worker);
-            sleep_until_needed(thread, lone);
+            rt_worker_run_deferred(worker);
+            sleep_until_needed(thread);
             continue;
         }
         run(thread, actor);
-        if (++turns % TURNS_PER_CLOCK_READ != 0)
-            continue;
-        uint64_t now_ns = world->now_ns(world->self);
-        if (turns % TURNS_PER_POLL == 0 || now_ns - polled_ns >= POLL_TIME_MAX_US * RT_NS_PER_US) {
+        if (++turns % TURNS_PER_POLL == 0 ||
+            worker->clock_ns - polled_ns >= POLL_TIME_MAX_US * RT_NS_PER_US) {
             poll(thread);
-            polled_ns = now_ns;
+            polled_ns = worker->clock_ns;
         }
     }
     rt_worker_here = NULL;

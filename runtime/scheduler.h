@@ -8,8 +8,9 @@
  *   sent from elsewhere ─► the inject list, for any worker
  *
  * The next slot is never stolen, so two actors that talk to each other stay on one core; it
- * is used a limited number of times in a row, so that they do not starve the ring. A ring of
- * one is not stolen at first sight either: moving an actor costs more than a short wait.
+ * is used a limited number of times in a row, so that they do not starve the ring. A ring is
+ * not stolen from at first sight either, but when somebody in it has waited for some time:
+ * moving an actor, and its messages from core to core, costs more than a short wait.
  */
 #ifndef RUNTIME_SCHEDULER_H
 #define RUNTIME_SCHEDULER_H
@@ -35,10 +36,11 @@ struct rt_thread {
     unsigned round;
     uint64_t random; /* for the choice of victims */
     bool searching;
-    struct { /* the lone actor seen last in each victim's ring, for patience */
-        unsigned head;
-        uint64_t since_ns;
-    } lone[RT_WORKERS_MAX];
+    struct { /* how far each victim's ring was filled when last seen, for patience */
+        unsigned tail;
+        uint64_t since_ns; /* 0: it was empty */
+    } seen[RT_WORKERS_MAX];
+    uint64_t watch_ns; /* how long to sleep before the next look at the rings */
 
     struct ev_loop *loop;
     ev_async wake;

@@ -44,9 +44,55 @@ rt_bounce_list(struct rt_system *system, struct rt_message *list)
     }
 }
 
+/* Sends what the outbox keeps. */
+static void
+flush(struct rt_worker *worker)
+{
+    struct rt_outbox *outbox = &worker->outbox;
+    if (outbox->chain.first == NULL)
+        return;
+    struct rt_mailbox_chain chain = outbox->chain;
+    struct rt_actor *to = outbox->to;
+    outbox->chain = (struct rt_mailbox_chain){0}; /* a bounce below may send */
+    struct rt_mailbox_sent sent = rt_mailbox_push_chain(&to->mailbox, &chain);
+    if (RT_UNLIKELY(sent.others != NULL))
+        rt_bounce_list(worker->system, sent.others);
+    if (sent.wake)
+        rt_schedule(to);
+}
+
+void
+rt_outbox_close(struct rt_worker *worker)
+{
+    flush(worker);
+    worker->outbox.sender = NULL;
+    worker->outbox.to = NULL;
+}
+
+/* Keeps a data message for the actor that the same handler sent to just before. False when it has
+ * to be sent now. */
+static bool
+keep(struct rt_actor *self, struct rt_address to, struct rt_message *message)
+{
+    struct rt_outbox *outbox = &rt_worker_here->outbox;
+    if (outbox->to != to.actor || outbox->sender != self || message->flags & RT_MESSAGE_CONTROL)
+        return false;
+    if (outbox->chain.messages == RT_OUTBOX_MESSAGES_MAX ||
+        !rt_mailbox_has_room(&to.actor->mailbox, &outbox->chain))
+        return false;
+    message->target_id = to.id;
+    rt_mailbox_chain_add(&outbox->chain, message);
+    return true;
+}
+
 enum rt_status
 rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *message)
 {
+    struct rt_worker *here = rt_worker_here;
+    if (here != NULL && here->outbox.sender != NULL) {
+        flush(here); /* so that nothing overtakes what was sent before it */
+        here->outbox.to = to.actor;
+    }
     message->target_id = to.id;
     if (to.id == 0) {
         rt_bounce(system, message);
@@ -83,6 +129,8 @@ enum rt_status
 rt_send(struct rt_actor *self, struct rt_address to, struct rt_message *message)
 {
     message->from = rt_self(self);
+    if (keep(self, to, message))
+        return RT_OK;
     return rt_deliver(self->system, to, message);
 }
 

@@ -5,7 +5,10 @@
 #include "runtime/scheduler.h"
 #include "runtime/sim.h"
 
-enum { ACTORS_MAX_DEFAULT = 1 << 20 };
+enum {
+    ACTORS_MAX_DEFAULT = 1 << 20,
+    CLOCK_STRIDE_US = 50, /* messages that take longer together are timed one by one */
+};
 
 void
 rt_system_init(struct rt_system *system, const struct rt_world *world, unsigned workers,
@@ -51,9 +54,26 @@ rt_system_deinit(struct rt_system *system)
 void
 rt_worker_init(struct rt_worker *worker, struct rt_system *system, unsigned index)
 {
-    *worker = (struct rt_worker){.system = system, .index = index};
+    *worker =
+        (struct rt_worker){.system = system, .index = index, .clock_left = 1, .clock_stride = 1};
     worker->deferred_end = &worker->deferred_first;
     rt_timers_init(&worker->timers, system->world->now_ns(system->world->self));
+}
+
+uint64_t
+rt_worker_read_clock(struct rt_worker *worker)
+{
+    const struct rt_world *world = worker->system->world;
+    uint64_t now_ns = world->now_ns(world->self);
+    unsigned stride = worker->clock_stride * 2;
+    if (now_ns - worker->clock_ns > CLOCK_STRIDE_US * RT_NS_PER_US)
+        stride = 1;
+    else if (stride > RT_CLOCK_STRIDE_MAX)
+        stride = RT_CLOCK_STRIDE_MAX;
+    worker->clock_stride = stride;
+    worker->clock_left = stride;
+    worker->clock_ns = now_ns;
+    return now_ns;
 }
 
 void

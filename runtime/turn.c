@@ -4,8 +4,6 @@
 #include "runtime/assert.h"
 #include "runtime/internal.h"
 
-enum { MESSAGES_PER_CLOCK_READ = 8 };
-
 _Thread_local struct rt_worker *rt_worker_here;
 
 void
@@ -78,7 +76,15 @@ handle(struct rt_actor *actor, struct rt_message *message)
     atomic_store_explicit(&actor->messages, actor->messages + 1, memory_order_relaxed);
     if (RT_UNLIKELY(message->kind < RT_KIND_USER) && handle_own(actor, message))
         return;
-    rt_behaviour_of(actor)->handle(actor, actor->state, message);
+    const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
+    if (behaviour->is_slow) {
+        rt_worker_here->clock_left = 1;
+        behaviour->handle(actor, actor->state, message);
+    } else {
+        rt_outbox_open(rt_worker_here, actor);
+        behaviour->handle(actor, actor->state, message);
+        rt_outbox_close(rt_worker_here);
+    }
     if ((message->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
         rt_answer_failed(actor, message, RT_INVALID); /* every request gets its answer */
 }
@@ -103,9 +109,10 @@ rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
         rt_actor_end(actor, NULL, false, RT_EXIT_FAILED);
         return RT_TURN_GONE;
     }
-    struct rt_turn_state *turn = &rt_worker_here->turn;
+    struct rt_worker *worker = rt_worker_here;
+    struct rt_turn_state *turn = &worker->turn;
     const struct rt_link *last = rt_mailbox_snapshot(&actor->mailbox);
-    uint64_t start_ns = 0;
+    uint64_t start_ns = worker->clock_ns;
     for (unsigned count = 1;; count++) {
         struct rt_message *message;
         switch (rt_mailbox_begin(&actor->mailbox, &message)) {
@@ -119,6 +126,9 @@ rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
         bool is_last = &message->link == last;
         *turn = (struct rt_turn_state){.message = message};
         handle(actor, message);
+        bool is_over = is_last || count >= limits->messages_max;
+        if (--worker->clock_left == 0)
+            is_over |= rt_worker_read_clock(worker) - start_ns >= limits->time_max_ns;
         if (RT_UNLIKELY(turn->stopping || turn->failing))
             return leave_for_good(actor, message);
         switch (rt_mailbox_leave(&actor->mailbox, message, turn->taken)) {
@@ -129,15 +139,8 @@ rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
         case RT_MAILBOX_STUCK:
             return RT_TURN_AGAIN;
         }
-        if (is_last || count >= limits->messages_max)
+        if (is_over)
             break;
-        if (count % MESSAGES_PER_CLOCK_READ == 0) {
-            uint64_t now_ns = rt_now_ns(actor);
-            if (start_ns == 0)
-                start_ns = now_ns;
-            else if (now_ns - start_ns >= limits->time_max_ns)
-                break;
-        }
     }
     rt_mailbox_account(&actor->mailbox);
     return RT_TURN_AGAIN;

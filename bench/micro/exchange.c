@@ -118,6 +118,7 @@ consumer_handle(struct rt_actor *self, void *state, struct rt_message *message)
 
 static struct rt_address consumer_address;
 
+/* The consumer's mailbox has a bound, as any has: what it refuses is sent again next time. */
 static void
 producer_handle(struct rt_actor *self, void *state, struct rt_message *message)
 {
@@ -126,7 +127,8 @@ producer_handle(struct rt_actor *self, void *state, struct rt_message *message)
         return;
     uint64_t left = *micro_number(message);
     for (unsigned i = 0; i < FAN_IN_CHUNK && left > 0; i++, left--)
-        send_number(self, consumer_address, KIND_TOKEN, left);
+        if (rt_send(self, consumer_address, micro_message(KIND_TOKEN, left)) != RT_OK)
+            break;
     if (left > 0)
         send_number(self, rt_self(self), KIND_NEXT, left);
 }
@@ -136,7 +138,7 @@ micro_fan_in(const struct micro_setup *setup, struct micro_figures *figures_out)
 {
     static const struct rt_behaviour consuming = {.name = "consumer",
                                                   .state_bytes = sizeof(struct consumer),
-                                                  .limits = {1 << 24, UINT32_MAX},
+                                                  .limits = {4096, 1 << 20},
                                                   .init = consumer_init,
                                                   .handle = consumer_handle};
     static const struct rt_behaviour producing = {

@@ -98,7 +98,7 @@ void
 micro_lua_hogs(const struct micro_setup *setup, struct micro_figures *figures_out)
 {
     static const struct rt_behaviour hogging = {
-        .name = "lua_hog", .limits = {1000, 1 << 24}, .handle = hog_handle};
+        .name = "lua_hog", .limits = {1000, 1 << 24}, .is_slow = true, .handle = hog_handle};
     struct tlua_policies *policies = open_policies(setup, MICRO_DIRECTORY);
     struct rt_system *system = micro_system(setup);
     for (unsigned i = 0; i < HOGS; i++) {

@@ -9,6 +9,9 @@
  * Stores that are not sequentially consistent become visible later than loads that follow them:
  * SEQ_CST takes effect at once, RELEASE at any later moment (the processor's store buffer).
  *
+ * A ring may be stolen from or left to its worker, as patience has it; while one holds work, one
+ * sleeper watches, and it alone may wake without a bell.
+ *
  * Checked: when nothing can move any more and some worker is free, no work is left that it could
  * do (a lost wake-up); and the searchers are counted exactly.
  */
@@ -43,6 +46,7 @@ mtype = { SEQ_CST, RELEASE };
 
 byte sleepers;            /* bits */
 byte searchers;
+bool watched;
 byte ring[WORKERS];       /* as others see it */
 byte in_store_buffer[WORKERS];
 byte injected;
@@ -156,10 +160,9 @@ inline steal_from(victim) {
     :: else ->
         atomic {
             if
-            :: ring[victim] > 1 -> loot = ring[victim] - ring[victim] / 2
-            :: ring[victim] == 1 -> loot = 1 /* it has waited long enough */
-            :: ring[victim] == 1 -> lone = true
-            :: ring[victim] == 0 -> skip
+            /* C runtime/scheduler.c: if (victim == thread || !has_waited(thread, victim, now_ns)) continue */
+            :: ring[victim] > 0 -> loot = ring[victim] - ring[victim] / 2
+            :: true -> skip
             fi;
             ring[victim] = ring[victim] - loot;
             found = loot > 0
@@ -173,7 +176,6 @@ inline steal_from(victim) {
 }
 
 inline find_work() {
-    lone = false;
     take_local();
     if
     :: !found ->
@@ -212,37 +214,47 @@ inline stop_searching() {
     fi
 }
 
-/* The ring of one that has_work() leaves to its worker for a while; `me` has nothing in its own. */
-inline look_at(worker) {
+/* watch(), and the sleep without it. */
+inline sleep() {
+    /* C runtime/scheduler.c: if (!rt_idle_watch_begin(idle)) { */
+    /* C runtime/idle.h: return !atomic_exchange_explicit(&idle->watched, true, memory_order_seq_cst) */
+    atomic {
+        watching = rings && !watched;
+        watched = watched || watching
+    }
+end_asleep:
     if
-    :: ring[worker] > 1 -> found = true
-    :: ring[worker] == 1 -> lone = true
+    :: atomic { bell[me] -> bell[me] = false }
+    :: watching -> skip /* the alarm */
+    fi;
+    if
+    :: watching ->
+        watching = false;
+        /* C runtime/idle.h: atomic_store_explicit(&idle->watched, false, memory_order_seq_cst) */
+        watched = false
     :: else -> skip
     fi
 }
 
 inline sleep_until_needed() {
     stop_searching(); /* with `found` false: it wakes nobody */
-    /* C runtime/scheduler.c: rt_idle_prepare(idle, thread->worker.index); bool found = has_work(thread, &lone) */
+    /* C runtime/scheduler.c: rt_idle_prepare(idle, thread->worker.index); bool found = has_work(thread, &rings) */
     /* C runtime/idle.h: atomic_fetch_or_explicit(&idle->sleepers, UINT64_C(1) << worker, memory_order_seq_cst) */
     sleepers = sleepers | BIT(me);
     /* C runtime/scheduler.c: atomic_load_explicit(&scheduler->inject_count, memory_order_seq_cst) > 0 */
     found = injected > 0;
     /* C runtime/scheduler.c: atomic_load_explicit(&thread->inbox, memory_order_seq_cst) != NULL */
     found = found || inbox[me];
-    look_at((me + 1) % WORKERS);
+    /* C runtime/scheduler.c: *rings_out |= rt_run_queue_count(&scheduler->threads[i]->ring) > 0 */
+    rings = ring[(me + 1) % WORKERS] > 0;
 #ifdef THREE
-    look_at((me + 2) % WORKERS);
+    rings = rings || ring[(me + 2) % WORKERS] > 0;
 #endif
     if
     :: found -> skip
-    :: else ->
-end_asleep:
-        if
-        :: atomic { bell[me] -> bell[me] = false }
-        :: lone -> skip /* LONE_PATIENCE_US are over */
-        fi
+    :: else -> sleep()
     fi;
+    rings = false;
     /* C runtime/idle.h: return !(atomic_fetch_and_explicit(&idle->sleepers, ~bit, memory_order_seq_cst) & bit) */
     atomic {
         searching = !(sleepers & BIT(me));
@@ -255,7 +267,7 @@ end_asleep:
     fi
 }
 
-/* One turn. */
+/* One turn: it may push, and end or go on for ever. */
 inline turn() {
     if
 #ifndef THREE
@@ -267,14 +279,23 @@ end_hogged: false
         pushes_left--;
         /* C runtime/run_queue.c: atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst) */
         store_tail(me, SEQ_CST);
-        /* C runtime/scheduler.c: if (rt_run_queue_push(&thread->ring, actor)) wake_somebody(thread->scheduler) */
-        wake_somebody()
+        /* C runtime/scheduler.c: else if (!rt_idle_is_watched(&scheduler->idle)) wake_somebody(scheduler) */
+        /* C runtime/idle.h: return atomic_load_explicit(&idle->watched, memory_order_seq_cst) */
+        if
+        :: watched -> skip
+        :: else -> wake_somebody()
+        fi;
+        if
+        :: true -> skip
+        :: true -> hogged[me] = true;
+end_hogged_after_push: false
+        fi
     fi
 }
 
 proctype worker(byte me) {
     byte seen, picked, loot;
-    bool searching, found, lone, was_last;
+    bool searching, found, rings, watching, was_last;
 
     do
     :: find_work();

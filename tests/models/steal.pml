@@ -62,16 +62,14 @@ active proctype owner() {
     od
 }
 
-/* rt_run_queue_steal(); one of the two leaves a lone actor alone. */
+/* rt_run_queue_steal() */
 active [2] proctype thief() {
     byte seen_head, seen_tail, waiting, count, i, rounds;
     byte loot[STEAL_MAX];
-    bool may_take_last;
     do
     :: rounds == ROUNDS -> break
     :: else ->
         rounds++;
-        may_take_last = _pid == 1;
         /* C runtime/run_queue.c: unsigned head = atomic_load_explicit(&victim->head, memory_order_acquire) */
         seen_head = head;
         do
@@ -80,8 +78,8 @@ active [2] proctype thief() {
             seen_tail = tail;
             waiting = seen_tail - seen_head;
             if
-            /* C runtime/run_queue.c: if (waiting == 0 || (waiting == 1 && !may_take_last)) return 0 */
-            :: waiting == 0 || (waiting == 1 && !may_take_last) -> break
+            /* C runtime/run_queue.c: if (waiting == 0) return 0 */
+            :: waiting == 0 -> break
             /* C runtime/run_queue.c: if (waiting > RT_RUN_QUEUE_SLOTS) { */
             :: waiting > SLOTS -> seen_head = head
             :: else ->

@@ -238,6 +238,38 @@ Test(actor, a_full_mailbox_refuses_data_and_fails_requests_at_once)
 }
 
 static void
+note(struct rt_actor *self, struct rt_address to, uint64_t number)
+{
+    struct rt_message *message = rt_message_create(KIND_NOTE, 0);
+    message->request_id = number; /* what the probe keeps of a note */
+    cr_assert_eq(rt_send(self, to, message), RT_OK);
+}
+
+/* The second and third note may be kept until the handler returns; a post is not. */
+static void
+note_and_post(struct rt_actor *self, struct probe *probe)
+{
+    (void)probe;
+    for (uint64_t number = 1; number <= 3; number++)
+        note(self, other, number);
+    struct rt_message *posted = rt_message_create(KIND_NOTE, 0);
+    posted->request_id = 4;
+    cr_assert_eq(rt_post(runtime, other, posted), RT_OK);
+}
+
+Test(actor, what_a_handler_sends_in_a_row_is_overtaken_by_nothing_it_sends_later)
+{
+    other = spawn(&main_behaviour);
+    struct rt_address a = spawn(&probe_behaviour);
+    run();
+    tell(a, note_and_post);
+    run();
+    cr_assert_eq(seen.count, 5); /* START is the first */
+    for (uint64_t number = 1; number <= 4; number++)
+        cr_assert_eq(seen.values[number], number);
+}
+
+static void
 watch(struct rt_actor *self, struct probe *probe)
 {
     (void)probe;

@@ -198,3 +198,53 @@ Test(mailbox, a_held_message_keeps_the_mailbox_awake_until_the_next_begin)
     cr_assert_eq(read_one(&after), 101);
     cr_assert_eq(after, RT_MAILBOX_PARKED);
 }
+
+static struct rt_mailbox_chain
+chain_of(uint32_t first_kind, unsigned count)
+{
+    struct rt_mailbox_chain chain = {0};
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert(rt_mailbox_has_room(&mailbox, &chain));
+        rt_mailbox_chain_add(&chain, make(first_kind + i, 0));
+    }
+    return chain;
+}
+
+Test(mailbox, a_chain_comes_in_order_behind_what_was_there_and_wakes_once)
+{
+    struct rt_mailbox_chain chain = chain_of(100, 3), more = chain_of(103, 2);
+    cr_assert(rt_mailbox_push_chain(&mailbox, &chain).wake);
+    cr_assert_not(rt_mailbox_push_chain(&mailbox, &more).wake);
+    cr_assert_eq(rt_mailbox_depth(&mailbox), 5);
+    enum rt_mailbox_state after;
+    for (uint32_t kind = 100; kind < 105; kind++)
+        cr_assert_eq(read_one(&after), kind);
+    cr_assert_eq(after, RT_MAILBOX_PARKED);
+    cr_assert_eq(rt_mailbox_depth(&mailbox), 0);
+}
+
+Test(mailbox, a_chain_has_room_for_what_the_limit_leaves)
+{
+    for (uint32_t i = 0; i < 5; i++)
+        send(200 + i, 0);
+    struct rt_mailbox_chain chain = chain_of(100, 3);
+    cr_assert_not(rt_mailbox_has_room(&mailbox, &chain));
+    cr_assert_eq(rt_mailbox_push_chain(&mailbox, &chain).status, RT_OK);
+}
+
+Test(mailbox, a_chain_to_a_closed_mailbox_comes_back_whole_and_off_the_books)
+{
+    struct rt_mailbox_chain chain = chain_of(100, 3), none = {0};
+    cr_assert_null(rt_mailbox_close(&mailbox, NULL, false));
+    cr_assert_not(rt_mailbox_has_room(&mailbox, &none));
+    struct rt_mailbox_sent sent = rt_mailbox_push_chain(&mailbox, &chain);
+    cr_assert_eq(sent.status, RT_CLOSED);
+    uint32_t kind = 100;
+    for (struct rt_message *list = sent.others, *next; list != NULL; list = next) {
+        next = rt_mailbox_list_next(list);
+        cr_assert_eq(list->kind, kind++);
+        rt_message_destroy(list);
+    }
+    cr_assert_eq(kind, 103);
+    cr_assert_eq(rt_mailbox_depth(&mailbox), 0);
+}

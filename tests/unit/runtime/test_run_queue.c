@@ -1,5 +1,4 @@
-/* What a run queue promises: first in first out, a bound, and thieves that take the older half
- * but leave a lone actor alone. */
+/* What a run queue promises: first in first out, a bound, and thieves that take the older half. */
 #include <criterion/criterion.h>
 
 #include "runtime/run_queue.h"
@@ -25,7 +24,7 @@ Test(run_queue, an_empty_queue_gives_nothing)
 {
     struct rt_actor *loot[4];
     cr_assert_null(rt_run_queue_pop(&queue));
-    cr_assert_eq(rt_run_queue_steal(&queue, true, loot, 4), 0);
+    cr_assert_eq(rt_run_queue_steal(&queue, loot, 4), 0);
 }
 
 Test(run_queue, the_oldest_comes_first_also_after_many_rounds_of_the_ring)
@@ -49,17 +48,16 @@ Test(run_queue, a_thief_takes_the_older_half)
     struct rt_actor *loot[32];
     for (uintptr_t i = 1; i <= 7; i++)
         cr_assert(rt_run_queue_push(&queue, actor(i)));
-    cr_assert_eq(rt_run_queue_steal(&queue, false, loot, 32), 4);
+    cr_assert_eq(rt_run_queue_steal(&queue, loot, 32), 4);
     for (uintptr_t i = 0; i < 4; i++)
         cr_assert_eq(loot[i], actor(i + 1));
     cr_assert_eq(rt_run_queue_pop(&queue), actor(5));
 }
 
-Test(run_queue, a_lone_actor_is_taken_only_when_allowed)
+Test(run_queue, of_one_a_thief_takes_that_one)
 {
     struct rt_actor *loot[32];
     cr_assert(rt_run_queue_push(&queue, actor(1)));
-    cr_assert_eq(rt_run_queue_steal(&queue, false, loot, 32), 0);
-    cr_assert_eq(rt_run_queue_steal(&queue, true, loot, 32), 1);
+    cr_assert_eq(rt_run_queue_steal(&queue, loot, 32), 1);
     cr_assert_eq(rt_run_queue_count(&queue), 0);
 }
