@@ -9,6 +9,7 @@ enum { PIECES_AT_ONCE_MAX = 64 };
 static void
 wait_for_connection(struct sim_production *production)
 {
+    net_conn_await_drained(production->conn);
     production->is_waiting = true;
     production->waiting_ns = net_timers_now_ns(production->timers);
 }
