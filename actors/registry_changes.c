@@ -192,9 +192,7 @@ apply_change(struct rt_actor *self, struct registry *registry, const struct regi
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
     tell_vault(self, registry->world->vault, change);
     if (change->kind == REGISTRY_TENANT_PUT && awake) {
-        struct rt_message *message = rt_message_create(TENANT_CONFIGURE, 0);
-        if (message == NULL)
-            return;
+        struct rt_message *message = rt_message_create_vital(TENANT_CONFIGURE, 0);
         message->buffer = rt_buffer_acquire(change->document);
         rt_send_control(self, entry->tenant, message);
     } else if (change->kind == REGISTRY_TENANT_REMOVE) {

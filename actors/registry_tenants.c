@@ -189,9 +189,7 @@ registry_bequeath(struct rt_actor *self, const struct registry_entry *entry)
     if (entry->tenant.id == 0)
         return;
     struct rt_message *message =
-        rt_message_create(REGISTRY_FORMER_TENANT, sizeof(struct former_tenant));
-    if (message == NULL)
-        return;
+        rt_message_create_vital(REGISTRY_FORMER_TENANT, sizeof(struct former_tenant));
     struct former_tenant *former = rt_message_payload(message);
     RT_TEXT_SET(former->tenant_id, entry->id);
     former->tenant = entry->tenant;
@@ -271,9 +269,7 @@ registry_on_idle(struct rt_actor *self, struct registry *registry, struct rt_mes
 void
 registry_drain_tenant(struct rt_actor *self, struct registry_entry *entry)
 {
-    struct rt_message *message = rt_message_create(TENANT_DRAIN, 0);
-    if (message == NULL)
-        return;
+    struct rt_message *message = rt_message_create_vital(TENANT_DRAIN, 0);
     entry->phase = ENTRY_LEAVING;
     rt_send_control(self, entry->tenant, message);
 }

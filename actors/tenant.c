@@ -148,9 +148,7 @@ on_drain(struct rt_actor *self, struct tenant *tenant)
          link = link->newer) {
         struct tenant_session *session = RT_CONTAINER_OF(link, struct tenant_session, link);
         struct rt_message *message =
-            rt_message_create(SESSION_TERMINATE, sizeof(struct session_terminate));
-        if (message == NULL)
-            continue;
+            rt_message_create_vital(SESSION_TERMINATE, sizeof(struct session_terminate));
         ((struct session_terminate *)rt_message_payload(message))->reason = SESSION_SHUTDOWN;
         rt_send_control(self, session->address, message);
     }

@@ -312,9 +312,8 @@ tenant_stop_everywhere(struct rt_actor *self, const struct tenant *tenant, uint6
                        struct rt_address heir)
 {
     for (unsigned i = 0; i < rt_system_workers(tenant->world->system); i++) {
-        struct rt_message *message = rt_message_create(VENDOR_STOP, sizeof(struct vendor_stop));
-        if (message == NULL)
-            continue;
+        struct rt_message *message =
+            rt_message_create_vital(VENDOR_STOP, sizeof(struct vendor_stop));
         *(struct vendor_stop *)rt_message_payload(message) =
             (struct vendor_stop){.leg = number, .reason = ADAPTER_USER_EXIT, .heir = heir};
         rt_send_control(self, tenant->world->vendors[i], message);

@@ -27,9 +27,7 @@ note_session(struct rt_actor *self, const struct tenant *tenant, enum twin_kind 
 {
     if (session->transport == TENANT_ONE_TURN)
         return; /* over before anybody could look for it */
-    struct rt_message *message = rt_message_create(kind, sizeof(struct session_note));
-    if (message == NULL)
-        return;
+    struct rt_message *message = rt_message_create_vital(kind, sizeof(struct session_note));
     struct session_note *note = rt_message_payload(message);
     RT_TEXT_SET(note->session_id, session->id);
     RT_TEXT_SET(note->tenant_id, tenant->config->id);

@@ -49,9 +49,8 @@ on_open(struct vendor *vendor, struct rt_message *message)
         vendor_begin_verb(vendor, leg, ADAPTER_INITIALIZE);
         return;
     }
-    struct rt_message *closed = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
-    if (closed == NULL)
-        return; /* the owner's tenant settles it when its session gives up */
+    struct rt_message *closed =
+        rt_message_create_vital(VENDOR_CLOSED, sizeof(struct vendor_closed));
     *(struct vendor_closed *)rt_message_payload(closed) =
         (struct vendor_closed){.leg = open->leg, .error = ADAPTER_ERROR_RETRYABLE};
     rt_send_control(vendor->self, message->from, closed);

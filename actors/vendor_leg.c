@@ -129,9 +129,8 @@ free_leg(struct vendor *vendor, struct vendor_leg *leg)
 static void
 tell_closed(struct vendor *vendor, struct rt_address to, const struct vendor_closed *closed)
 {
-    struct rt_message *message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
-    if (message == NULL)
-        return; /* the tenant's patience with the leg ends by itself */
+    struct rt_message *message =
+        rt_message_create_vital(VENDOR_CLOSED, sizeof(struct vendor_closed));
     *(struct vendor_closed *)rt_message_payload(message) = *closed;
     rt_send_control(vendor->self, to, message);
 }
@@ -139,11 +138,8 @@ tell_closed(struct vendor *vendor, struct rt_address to, const struct vendor_clo
 void
 vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stopped stopped)
 {
-    struct rt_message *message = rt_message_create(VENDOR_CLOSED, sizeof(struct vendor_closed));
-    if (message == NULL) {
-        rt_fail(vendor->self, "no_memory"); /* the legs are closed one by one as we restart */
-        return;
-    }
+    struct rt_message *message =
+        rt_message_create_vital(VENDOR_CLOSED, sizeof(struct vendor_closed));
     struct vendor_closed closed = {
         .leg = leg->number,
         .tokens = leg->tokens,

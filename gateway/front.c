@@ -203,9 +203,7 @@ refuse_overloaded(struct net_conn *conn)
 static void
 post_note(struct socket *socket, enum twin_kind kind, uint16_t flags)
 {
-    struct rt_message *message = rt_message_create(kind, 0);
-    if (message == NULL)
-        return;
+    struct rt_message *message = rt_message_create_vital(kind, 0);
     message->flags = flags;
     rt_post(socket->system, socket->actor, message);
 }

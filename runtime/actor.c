@@ -132,11 +132,7 @@ fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_
 static void
 send_start(struct rt_actor *actor)
 {
-    struct rt_message *start = rt_message_create(RT_KIND_START, 0);
-    if (start == NULL) { /* without START it would never work: end it where its parent hears */
-        rt_exit(actor->system, rt_self(actor), RT_EXIT_FAILED);
-        return;
-    }
+    struct rt_message *start = rt_message_create_vital(RT_KIND_START, 0);
     start->flags = RT_MESSAGE_CONTROL;
     rt_deliver(actor->system, rt_self(actor), start);
 }
@@ -173,16 +169,15 @@ enum rt_status
 rt_spawn_child(struct rt_actor *self, const struct rt_spawn_options *options,
                struct rt_address *address_out)
 {
-    struct rt_address child;
-    enum rt_status status = spawn(self->system, options, rt_self(self), &child);
-    if (status != RT_OK)
-        return status;
-    if (!rt_peer_add(self, RT_PEER_CHILD, child)) {
-        rt_exit(self->system, child, RT_EXIT_KILLED);
+    /* Room for it first: once it is there, what it was given is its own. */
+    if (!rt_peer_add(self, RT_PEER_CHILD, RT_NOBODY))
         return RT_NO_MEMORY;
-    }
-    *address_out = child;
-    return RT_OK;
+    enum rt_status status = spawn(self->system, options, rt_self(self), address_out);
+    if (status == RT_OK)
+        rt_peer_name(self, RT_PEER_CHILD, *address_out);
+    else
+        rt_peer_remove(self, RT_PEER_CHILD, RT_NOBODY);
+    return status;
 }
 
 void

@@ -236,6 +236,8 @@ RT_MUST_USE bool rt_actor_renew(struct rt_actor *actor);
 /* Peers (peers.c). */
 enum rt_peer_role { RT_PEER_WATCHER, RT_PEER_WATCHED, RT_PEER_CHILD };
 RT_MUST_USE bool rt_peer_add(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
+/* Names the peer that was added as RT_NOBODY. */
+void rt_peer_name(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
 bool rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
 void rt_peers_end_children(struct rt_actor *actor);
 void rt_peers_part(struct rt_actor *actor, enum rt_exit_reason reason);

@@ -14,6 +14,7 @@
 
 #include "runtime/buffer.h"
 #include "runtime/queue.h"
+#include "runtime/status.h"
 
 struct rt_actor;
 
@@ -81,6 +82,21 @@ enum { RT_MESSAGE_PAYLOAD_BYTES_MAX = 4096 };
  *   threads        any
  */
 struct rt_message *rt_message_create(uint32_t kind, size_t payload_bytes);
+
+/*
+ * As rt_message_create(), for what must be said even without memory: answers, ends, timers. Then
+ * it comes from a reserve, which is filled up again while there is memory; when that is used up
+ * too, the process aborts, and what was durable is recovered at its next start.
+ *
+ *   payload_bytes  at most RT_MESSAGE_VITAL_BYTES_MAX
+ *   returns        never NULL
+ */
+struct rt_message *rt_message_create_vital(uint32_t kind, size_t payload_bytes);
+
+enum { RT_MESSAGE_VITAL_BYTES_MAX = 384 };
+
+/* Fills the reserve. Before the first actor. RT_OK | RT_NO_MEMORY. Threads: any. */
+RT_MUST_USE enum rt_status rt_message_reserve(void);
 
 /* Frees a message and its hold on the buffer. NULL is ignored. Threads: the owner's. */
 void rt_message_destroy(struct rt_message *message);

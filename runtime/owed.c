@@ -24,9 +24,8 @@ send_answer(struct rt_actor *self, struct rt_address to, uint64_t request_id,
 static struct rt_message *
 failed_message(enum rt_status status)
 {
-    struct rt_message *message = rt_message_create(RT_KIND_FAILED, sizeof(struct rt_failed));
-    if (message != NULL)
-        ((struct rt_failed *)rt_message_payload(message))->status = status;
+    struct rt_message *message = rt_message_create_vital(RT_KIND_FAILED, sizeof(struct rt_failed));
+    ((struct rt_failed *)rt_message_payload(message))->status = status;
     return message;
 }
 
@@ -47,9 +46,7 @@ rt_answer(struct rt_actor *self, const struct rt_message *request, struct rt_mes
 void
 rt_answer_failed(struct rt_actor *self, const struct rt_message *request, enum rt_status status)
 {
-    struct rt_message *answer = failed_message(status);
-    if (answer != NULL)
-        rt_answer(self, request, answer);
+    rt_answer(self, request, failed_message(status));
 }
 
 struct rt_owed *
@@ -106,11 +103,7 @@ rt_owed_answer(struct rt_actor *self, struct rt_owed *owed, struct rt_message *a
 void
 rt_owed_failed(struct rt_actor *self, struct rt_owed *owed, enum rt_status status)
 {
-    struct rt_message *answer = failed_message(status);
-    if (answer != NULL)
-        rt_owed_answer(self, owed, answer);
-    else
-        forget(self, owed);
+    rt_owed_answer(self, owed, failed_message(status));
 }
 
 void
@@ -126,8 +119,6 @@ rt_refuse_request(struct rt_system *system, const struct rt_message *request, en
     if (!(request->flags & RT_MESSAGE_REQUEST) || request->from.id == 0)
         return;
     struct rt_message *answer = failed_message(status);
-    if (answer == NULL)
-        return;
     answer->request_id = request->request_id;
     answer->flags = RT_MESSAGE_CONTROL | RT_MESSAGE_ANSWER;
     rt_deliver(system, request->from, answer);

@@ -21,6 +21,15 @@ rt_peer_add(struct rt_actor *actor, enum rt_peer_role role, struct rt_address wh
     return true;
 }
 
+void
+rt_peer_name(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who)
+{
+    struct rt_peer *peer = actor->peers;
+    while (peer->role != role || peer->who.id != 0)
+        peer = peer->next;
+    peer->who = who;
+}
+
 bool
 rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who)
 {
@@ -38,9 +47,7 @@ rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address
 static void
 tell_end(struct rt_actor *actor, struct rt_address to, enum rt_exit_reason reason)
 {
-    struct rt_message *message = rt_message_create(RT_KIND_DOWN, sizeof(struct rt_down));
-    if (message == NULL)
-        return;
+    struct rt_message *message = rt_message_create_vital(RT_KIND_DOWN, sizeof(struct rt_down));
     struct rt_down *down = rt_message_payload(message);
     *down = (struct rt_down){.who = {actor, rt_actor_id(actor)}, .reason = reason};
     message->flags = RT_MESSAGE_CONTROL;

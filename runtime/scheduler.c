@@ -427,8 +427,10 @@ rt_system_create(const struct rt_system_options *options)
     RT_ASSERT(options->workers >= 1);
     RT_ASSERT(options->workers <= RT_WORKERS_MAX);
     struct rt_scheduler *scheduler = calloc(1, sizeof(*scheduler));
-    if (scheduler == NULL)
+    if (scheduler == NULL || rt_message_reserve() != RT_OK) {
+        free(scheduler);
         return NULL;
+    }
     rt_system_init(&scheduler->system, options->world, options->workers, options->actors_max);
     scheduler->system.scheduler = scheduler;
     pthread_mutex_init(&scheduler->inject_mutex, NULL);

@@ -18,14 +18,12 @@ void
 rt_bounce(struct rt_system *system, const struct rt_message *message)
 {
     if (message->kind == RT_KIND_MONITOR) {
-        struct rt_message *answer = rt_message_create(RT_KIND_DOWN, sizeof(struct rt_down));
-        if (answer != NULL) {
-            struct rt_down *down = rt_message_payload(answer);
-            down->who.id = message->target_id;
-            down->reason = RT_EXIT_NOBODY;
-            answer->flags = RT_MESSAGE_CONTROL;
-            rt_deliver(system, *(const struct rt_address *)(const void *)message->payload, answer);
-        }
+        struct rt_message *answer = rt_message_create_vital(RT_KIND_DOWN, sizeof(struct rt_down));
+        struct rt_down *down = rt_message_payload(answer);
+        down->who.id = message->target_id;
+        down->reason = RT_EXIT_NOBODY;
+        answer->flags = RT_MESSAGE_CONTROL;
+        rt_deliver(system, *(const struct rt_address *)(const void *)message->payload, answer);
     } else if (message->flags & RT_MESSAGE_REQUEST) {
         rt_refuse_request(system, message, RT_CLOSED);
     } else if (message->kind >= RT_KIND_USER) {
@@ -162,9 +160,7 @@ rt_request_control(struct rt_actor *self, struct rt_address to, struct rt_messag
 void
 rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason)
 {
-    struct rt_message *message = rt_message_create(RT_KIND_EXIT, sizeof(struct rt_exit));
-    if (message == NULL)
-        return;
+    struct rt_message *message = rt_message_create_vital(RT_KIND_EXIT, sizeof(struct rt_exit));
     ((struct rt_exit *)rt_message_payload(message))->reason = reason;
     message->flags = RT_MESSAGE_CONTROL;
     rt_post(system, who, message);

@@ -338,8 +338,10 @@ rt_sim_create(const struct rt_sim_options *options)
     RT_ASSERT(options->workers >= 1);
     RT_ASSERT(options->workers <= RT_WORKERS_MAX);
     struct rt_sim *sim = calloc(1, sizeof(*sim));
-    if (sim == NULL)
+    if (sim == NULL || rt_message_reserve() != RT_OK) {
+        free(sim);
         return NULL;
+    }
     sim->world = (struct rt_world){
         .self = sim,
         .now_ns = sim_now_ns,

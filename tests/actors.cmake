@@ -15,5 +15,9 @@ foreach(taker rt_pool_take rt_buffer_create rt_buffer_copy rt_table_add)
 endforeach()
 target_link_libraries(sim_world PUBLIC actors vito_sqlite
   PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM PkgConfig::SQLITE)
-twin_sim(sim_world twins --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt
-  --faults kill,stall,flood,pause,clock)
+set(sim_seeds 1000)
+if(TWIN_SANITIZE)
+  set(sim_seeds 200) # as long as a thousand without
+endif()
+twin_sim(sim_world twins --seeds ${sim_seeds}
+  --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt)

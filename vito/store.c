@@ -4,11 +4,7 @@ void
 vito_store_answer(struct rt_system *system, struct rt_address caller, uint64_t request_id,
                   const struct vito_stored *stored, struct rt_buffer *document)
 {
-    struct rt_message *message = rt_message_create(VITO_STORED, sizeof(*stored));
-    if (message == NULL) {
-        rt_buffer_release(document); /* nothing can be said without memory */
-        return;
-    }
+    struct rt_message *message = rt_message_create_vital(VITO_STORED, sizeof(*stored));
     *(struct vito_stored *)rt_message_payload(message) = *stored;
     message->flags = RT_MESSAGE_CONTROL | RT_MESSAGE_ANSWER;
     message->request_id = request_id;
