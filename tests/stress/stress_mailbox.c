@@ -49,9 +49,9 @@ sender_main(void *context)
         if (sent.status == RT_CLOSED) {
             atomic_fetch_add(&bounced, 1);
             rt_message_destroy(message);
-        } else if (sent.wake) {
-            sem_post(&wakes);
         }
+        if (sent.wake) /* also when refused: by the bell of somebody else */
+            sem_post(&wakes);
     }
     rt_pool_thread_end();
     return NULL;
