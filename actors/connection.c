@@ -51,6 +51,12 @@ route_twin(struct rt_actor *self, struct connection *connection, const char *wha
             connection_resolve(self, connection);
         else
             connection_refuse_for(connection, PROBLEM_METHOD_NOT_ALLOWED);
+    } else if (strcmp(what, "tickets") == 0) {
+        connection->route = ROUTE_TICKET;
+        if (strcmp(method, "POST") == 0)
+            connection_resolve(self, connection);
+        else
+            connection_refuse_for(connection, PROBLEM_METHOD_NOT_ALLOWED);
     } else if (strcmp(what, "session") == 0) {
         connection->route = ROUTE_SESSION;
         if (connection->request.wants_websocket)
@@ -105,123 +111,10 @@ on_request(struct rt_actor *self, struct connection *connection, struct rt_messa
     connection->answered = false;
     connection->tried_again = false;
     connection->has_mode = false;
+    connection->has_ticket = false;
     connection->session = RT_NOBODY;
     connection->phase = CONNECTION_IDLE;
     route(self, connection);
-}
-
-static void
-ask_registry(struct rt_actor *self, struct connection *connection)
-{
-    struct rt_message *message =
-        rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
-    if (message == NULL) {
-        connection_refuse_for(connection, PROBLEM_OVERLOAD);
-        return;
-    }
-    struct registry_resolve *resolve = rt_message_payload(message);
-    resolve->wakes = connection->route != ROUTE_ADMIN;
-    resolve->is_known = connection->caller.role != ACCESS_NOBODY;
-    resolve->digest = connection->digest;
-    resolve->caller = connection->caller;
-    RT_TEXT_SET(resolve->tenant_id, connection->tenant_id);
-    connection->phase = CONNECTION_RESOLVING;
-    rt_request(self, connection->world->registry, message, ++connection->request_id);
-}
-
-static enum problem_reason
-judge(const struct connection *connection)
-{
-    return access_judge(&connection->caller,
-                        connection_text(connection, connection->request.method),
-                        connection_text(connection, connection->request.path));
-}
-
-/* The caller of an admin request is known: it is judged, and carried out. */
-static void
-begin_admin(struct rt_actor *self, struct connection *connection)
-{
-    enum problem_reason refused = judge(connection);
-    if (refused == PROBLEM_NONE)
-        connection_forward_admin(self, connection);
-    else if (refused == PROBLEM_FORBIDDEN_TENANT && connection->phase != CONNECTION_RESOLVING)
-        ask_registry(self, connection); /* refuses too, and has it recorded */
-    else
-        connection_refuse_for(connection, refused);
-}
-
-static void
-ask_verifier(struct rt_actor *self, struct connection *connection, const char *token)
-{
-    if (!world_has_issuer(connection->world)) {
-        struct problem problem = problem_make(PROBLEM_UNAUTHENTICATED,
-                                              "tokens are not accepted here: TWIN_JWKS is not set");
-        connection_refuse(connection, &problem);
-        return;
-    }
-    struct rt_message *message = rt_message_create(VERIFIER_CHECK, 0);
-    if (message != NULL)
-        message->buffer = rt_buffer_copy(token, strlen(token));
-    if (message == NULL || message->buffer == NULL) {
-        rt_message_destroy(message);
-        connection_refuse_for(connection, PROBLEM_OVERLOAD);
-        return;
-    }
-    connection->phase = CONNECTION_VERIFYING;
-    rt_request(self, connection->world->verifiers[rt_worker_index(self)], message,
-               ++connection->request_id);
-}
-
-static void
-on_checked(struct rt_actor *self, struct connection *connection, struct rt_message *message)
-{
-    const struct verifier_checked *checked = rt_message_payload(message);
-    if (connection->phase != CONNECTION_VERIFYING || message->request_id != connection->request_id)
-        return;
-    if (checked->refused != PROBLEM_NONE) {
-        struct problem problem = problem_make(checked->refused, "%s",
-                                              checked->refused == PROBLEM_UNAUTHENTICATED
-                                                  ? vito_jwt_refusal_text(checked->reason)
-                                                  : "");
-        problem.retry_after_s = problem_is_retryable(&problem) ? 1 : 0;
-        connection_refuse(connection, &problem);
-        return;
-    }
-    connection->caller = (struct access_caller){
-        .role = checked->claims.is_tenant_admin ? ACCESS_TENANT_ADMIN : ACCESS_CLIENT,
-        .expires_ms = checked->claims.expires_ms,
-    };
-    RT_TEXT_SET(connection->caller.tenant_id, checked->claims.tenant_id);
-    RT_TEXT_SET(connection->caller.name, checked->claims.subject);
-    if (connection->route == ROUTE_ADMIN)
-        begin_admin(self, connection);
-    else
-        ask_registry(self, connection);
-}
-
-void
-connection_resolve(struct rt_actor *self, struct connection *connection)
-{
-    const char *credential =
-        vito_bearer_of(connection_text(connection, connection->request.authorization));
-    if (credential == NULL) {
-        connection_refuse_for(connection, PROBLEM_UNAUTHENTICATED);
-        return;
-    }
-    connection->caller = (struct access_caller){.role = ACCESS_NOBODY};
-    connection->digest =
-        vito_key_digest(connection->world->keyring, credential, strlen(credential));
-    if (vito_digest_is(&connection->digest, &connection->world->admin_token)) {
-        connection->caller.role = ACCESS_OPERATOR;
-        if (connection->route == ROUTE_ADMIN)
-            begin_admin(self, connection);
-        else
-            ask_registry(self, connection);
-    } else if (vito_jwt_looks_like_one(credential)) {
-        ask_verifier(self, connection, credential);
-    } else {
-        ask_registry(self, connection);
-    }
 }
 
 /* An end user is a connection here, as far as we can tell. A refused turn over HTTP may come back
@@ -261,20 +154,14 @@ on_resolved(struct rt_actor *self, struct connection *connection, struct rt_mess
     const struct registry_resolved *resolved = rt_message_payload(message);
     if (connection->phase != CONNECTION_RESOLVING || message->request_id != connection->request_id)
         return;
-    connection->caller = resolved->caller;
-    if (resolved->refused == PROBLEM_NONE && connection->route == ROUTE_ADMIN) {
-        begin_admin(self, connection);
+    if (!connection_take_caller(self, connection, resolved))
         return;
-    }
-    enum problem_reason refused =
-        resolved->refused != PROBLEM_NONE ? resolved->refused : judge(connection);
-    if (refused != PROBLEM_NONE) {
-        connection_refuse_for(connection, refused);
-        return;
-    }
-    bool readable = connection->route == ROUTE_TURN ? connection_read_turn(connection)
-                                                    : connection_read_session(connection);
-    if (readable)
+    if (connection->route == ROUTE_ADMIN)
+        connection_forward_admin(self, connection);
+    else if (connection->route == ROUTE_TICKET)
+        connection_make_ticket(self, connection);
+    else if (connection->route == ROUTE_TURN ? connection_read_turn(connection)
+                                             : connection_read_session(connection))
         ask_tenant(self, connection, resolved->address);
 }
 
@@ -304,7 +191,7 @@ on_failed(struct rt_actor *self, struct connection *connection, struct rt_messag
     /* The tenant went to sleep between two messages: the registry wakes it again. */
     if (connection->phase == CONNECTION_OPENING && !connection->tried_again) {
         connection->tried_again = true;
-        connection_resolve(self, connection);
+        connection_ask_registry(self, connection); /* it is known who asks */
         return;
     }
     if (connection->phase != CONNECTION_WEBSOCKET && connection->phase != CONNECTION_IDLE)
@@ -364,7 +251,10 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         on_resolved(self, connection, message);
         break;
     case VERIFIER_CHECKED:
-        on_checked(self, connection, message);
+        connection_on_checked(self, connection, message);
+        break;
+    case REGISTRY_TICKET_ADDED:
+        connection_on_ticket(connection, message);
         break;
     case TENANT_OPENED:
         on_opened(self, connection, message);

@@ -56,6 +56,10 @@ add_rate_headers(struct answer *answer, const struct problem *problem)
 void
 connection_refuse(struct connection *connection, const struct problem *problem)
 {
+    if (connection->has_ticket && !connection->answered) {
+        connection_refuse_upgraded(connection, problem);
+        return;
+    }
     struct wire_writer *writer = wire_begin(WIRE_JSON);
     wire_open_map(writer, NULL);
     problem_write(writer, problem);

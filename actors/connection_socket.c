@@ -67,6 +67,26 @@ connection_read_session(struct connection *connection)
 }
 
 void
+connection_refuse_upgraded(struct connection *connection, const struct problem *problem)
+{
+    const char *offered = connection_text(connection, connection->request.subprotocols);
+    connection->format = WIRE_JSON;
+    const char *subprotocol = choose_subprotocol(offered, &connection->format);
+    const struct frame_out frame = {
+        .type = FRAME_ERROR, .seq = 1, .error = {.problem = *problem, .fatal = true}};
+    struct wire_bytes bytes;
+    connection->answered = true;
+    connection->phase = CONNECTION_WEBSOCKET;
+    connection->calls->upgrade(connection->socket, subprotocol);
+    connection_forget_request(connection);
+    if (frame_encode(connection->format, &frame, NULL, 0, &bytes) == RT_OK)
+        (void)connection->calls->send(connection->socket, connection->format == WIRE_MSGPACK,
+                                      bytes.bytes, bytes.size_bytes); /* the close follows anyway */
+    connection->calls->close(connection->socket, problem_close_code(problem),
+                             problem_token(problem));
+}
+
+void
 connection_upgrade(struct rt_actor *self, struct connection *connection)
 {
     struct rt_message *ready = rt_message_create(SESSION_READY, sizeof(struct session_ready));

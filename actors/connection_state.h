@@ -1,7 +1,8 @@
 /*
  * actors/connection_state.h - a connection's private state, shared by the files connection*.c.
  *
- *   connection.c          life, routes, credentials; the dispatch
+ *   connection.c          life, routes; the dispatch
+ *   connection_caller.c   credentials, tickets
  *   connection_http.c     answers: problems, one turn, the admin API
  *   connection_socket.c   an upgraded connection: frames both ways
  */
@@ -22,13 +23,14 @@ enum connection_phase {
     CONNECTION_IDLE,      /* waits for a request */
     CONNECTION_VERIFYING, /* asked the verifier whose token it is */
     CONNECTION_RESOLVING, /* asked the registry */
+    CONNECTION_TICKETING, /* asked the registry for a ticket */
     CONNECTION_OPENING,   /* asked the tenant for a session */
     CONNECTION_TURN,      /* a session of one turn is at work */
     CONNECTION_ADMIN,     /* the admin actor, or the registry, is at work */
     CONNECTION_WEBSOCKET,
 };
 
-enum connection_route { ROUTE_TURN, ROUTE_SESSION, ROUTE_ADMIN };
+enum connection_route { ROUTE_TURN, ROUTE_SESSION, ROUTE_TICKET, ROUTE_ADMIN };
 
 /* What is gathered of one turn's answer. */
 struct connection_turn {
@@ -52,6 +54,8 @@ struct connection {
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct vito_digest digest;   /* of the credential that was shown */
     struct access_caller caller; /* role NOBODY until that is known */
+    bool has_ticket;             /* that is the credential: a browser, which cannot read refusals */
+    char ticket[VITO_KEY_TEXT_BYTES]; /* a new one, until it is shown */
     bool has_mode;
     enum vito_mode mode;
     enum wire_format format;
@@ -68,9 +72,20 @@ struct connection {
 };
 
 /* connection.c */
-void connection_resolve(struct rt_actor *self, struct connection *connection);
 const char *connection_text(const struct connection *connection, uint32_t at);
 void connection_forget_request(struct connection *connection);
+
+/* connection_caller.c */
+/* Finds out who calls; then either connection_take_caller() is asked, or there was an answer. */
+void connection_resolve(struct rt_actor *self, struct connection *connection);
+void connection_ask_registry(struct rt_actor *self, struct connection *connection);
+void connection_on_checked(struct rt_actor *self, struct connection *connection,
+                           struct rt_message *message);
+/* What the registry found. False: the caller may not, and was told so. */
+bool connection_take_caller(struct rt_actor *self, struct connection *connection,
+                            const struct registry_resolved *resolved);
+void connection_make_ticket(struct rt_actor *self, struct connection *connection);
+void connection_on_ticket(struct connection *connection, struct rt_message *message);
 
 /* connection_http.c */
 void connection_refuse(struct connection *connection, const struct problem *problem);
@@ -88,6 +103,8 @@ void connection_turn_clear(struct connection_turn *turn);
 
 /* connection_socket.c */
 bool connection_read_session(struct connection *connection);
+/* Upgrades, says why not, and closes. */
+void connection_refuse_upgraded(struct connection *connection, const struct problem *problem);
 void connection_upgrade(struct rt_actor *self, struct connection *connection);
 void connection_on_frame(struct rt_actor *self, struct connection *connection,
                          struct rt_message *message);

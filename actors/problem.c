@@ -38,6 +38,7 @@ static const struct kind kinds[PROBLEM_REASON_COUNT] = {
                                     4401, false},
     [PROBLEM_KEYS_UNAVAILABLE] = {"keys_unavailable", "The issuer's keys cannot be had", 503, 1013,
                                   true},
+    [PROBLEM_LOGIN_RATE] = {"login_rate", "Too many failed logins", 429, 4429, true},
     [PROBLEM_FORBIDDEN_TENANT] = {"forbidden_tenant", "This credential is for another twin", 403,
                                   4403, false},
     [PROBLEM_FORBIDDEN_ROLE] = {"forbidden_role", "This credential may not do that", 403, 4403,

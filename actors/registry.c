@@ -132,7 +132,12 @@ on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *
         return;
     }
     struct access_caller caller = resolve->caller;
-    if (!resolve->is_known && !caller_of_key(registry, &resolve->digest, &caller)) {
+    bool is_known = resolve->is_known;
+    if (!is_known && resolve->is_ticket)
+        is_known = registry_take_ticket(registry, &resolve->digest, rt_now_ns(self), &caller);
+    else if (!is_known)
+        is_known = caller_of_key(registry, &resolve->digest, &caller);
+    if (!is_known) {
         registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
     } else if (resolve->tenant_id[0] != '\0' && !access_may_see(&caller, resolve->tenant_id)) {
         record_refusal(self, registry, resolve->tenant_id, &caller);
@@ -254,6 +259,9 @@ on_request(struct rt_actor *self, struct registry *registry, struct rt_message *
     case REGISTRY_RESOLVE:
         on_resolve(self, registry, message);
         break;
+    case REGISTRY_TICKET_ADD:
+        registry_on_ticket_add(self, registry, message);
+        break;
     case REGISTRY_FIND_SESSION:
         on_find_session(self, registry, message);
         break;
@@ -279,6 +287,7 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
         registry_on_down(self, registry, rt_message_payload(message));
         break;
     case REGISTRY_RESOLVE:
+    case REGISTRY_TICKET_ADD:
     case REGISTRY_FIND_SESSION:
     case REGISTRY_FIND_DECISION:
     case REGISTRY_TENANT_PUT:
@@ -340,6 +349,8 @@ registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         rt_table_remove(&registry->keys, link);
         rt_pool_give(RT_CONTAINER_OF(link, struct registry_key, link), sizeof(struct registry_key));
     }
+    while ((link = rt_table_first(&registry->tickets)) != NULL)
+        registry_drop_ticket(registry, RT_CONTAINER_OF(link, struct registry_ticket, link));
     while ((link = rt_table_first(&registry->sessions)) != NULL) {
         rt_table_remove(&registry->sessions, link);
         rt_pool_give(RT_CONTAINER_OF(link, struct registry_session, link),
@@ -349,6 +360,7 @@ registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         registry_free_change(registry, RT_CONTAINER_OF(link, struct registry_change, link));
     rt_table_deinit(&registry->entries);
     rt_table_deinit(&registry->keys);
+    rt_table_deinit(&registry->tickets);
     rt_table_deinit(&registry->sessions);
     rt_table_deinit(&registry->changes);
     free(registry->slots);

@@ -3,6 +3,7 @@
  *
  *   registry.c           life, credentials, sessions and decisions; the dispatch
  *   registry_tenants.c   tenants: woken, let go, drained
+ *   registry_tickets.c   tickets
  *   registry_changes.c   keys and documents: to the store, then here
  */
 #ifndef ACTORS_REGISTRY_STATE_H
@@ -37,6 +38,13 @@ struct registry_key {
     struct vito_key key;
 };
 
+struct registry_ticket {
+    struct rt_table_link link; /* by digest */
+    struct vito_digest digest;
+    struct access_caller caller;
+    uint64_t expires_ns;
+};
+
 struct registry_session {
     struct rt_table_link link; /* by session id */
     struct session_note note;
@@ -60,7 +68,7 @@ struct registry {
     bool draining, drained_told;
     bool after_death; /* a tenant has died in this process, and may have left legs open */
     struct rt_timer retry_timer;
-    struct rt_table entries, keys, sessions, changes;
+    struct rt_table entries, keys, tickets, sessions, changes;
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
     uint64_t change_id;
@@ -97,6 +105,14 @@ void registry_on_former(struct rt_actor *self, struct registry *registry,
                         const struct former_tenant *former);
 void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
 void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
+
+/* registry_tickets.c */
+void registry_on_ticket_add(struct rt_actor *self, struct registry *registry,
+                            struct rt_message *message);
+/* Whom the ticket lets in, once. False when there is no such ticket (any more). */
+bool registry_take_ticket(struct registry *registry, const struct vito_digest *digest,
+                          uint64_t now_ns, struct access_caller *caller_out);
+void registry_drop_ticket(struct registry *registry, struct registry_ticket *ticket);
 
 /* registry_changes.c */
 void registry_load_keys(struct rt_actor *self, struct registry *registry);

@@ -23,6 +23,8 @@ struct world_vendor_base {
 
 enum { WORLD_VENDOR_BASES_MAX = 16, WORLD_ISSUER_BYTES = 512 };
 
+struct vito_login_limit;
+
 /* Whose tokens are accepted. */
 struct world_issuer {
     char source[WORLD_ISSUER_BYTES]; /* of its keys: a file or an http(s) URL; "": nobody's */
@@ -38,7 +40,8 @@ struct world {
     struct vito_vault *vault;     /* NULL: there is none, and nothing is known of its tenants */
     struct vito_secrets *secrets; /* the vault's, where there is one */
     struct vito_keyring *keyring;
-    struct vito_digest admin_token; /* digest of the operator's token */
+    struct vito_digest admin_token;  /* digest of the operator's token */
+    struct vito_login_limit *logins; /* failed ones; NULL: they are not limited */
     struct world_issuer issuer;
     struct net_http_port http; /* for actors/vendor_wire.c and actors/verifier.c alone */
     struct policy_port policies;

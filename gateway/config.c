@@ -165,6 +165,17 @@ set_debug_echo(struct config *config, const struct place *place, const char *val
 }
 
 static void
+set_login_failures(struct config *config, const struct place *place, const char *value)
+{
+    char *end;
+    long failures = strtol(value, &end, 10);
+    if (*value == '\0' || *end != '\0' || failures < 0 || failures > 60000)
+        complain(config, place, "must be a number from 0 (no limit) to 60000");
+    else
+        config->login_failures = (unsigned)failures;
+}
+
+static void
 set_jwks(struct config *config, const struct place *place, const char *value)
 {
     bool is_url = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
@@ -201,6 +212,7 @@ static const struct setting {
     {"log_format", set_log_format},
     {"tls_cert", set_tls_cert},
     {"tls_key", set_tls_key},
+    {"login_failures", set_login_failures},
     {"jwks", set_jwks},
     {"jwt_issuer", set_jwt_issuer},
     {"jwt_audience", set_jwt_audience},
@@ -384,6 +396,7 @@ config_read(char *const *environment, const char *file, struct config *config_ou
                    : processors > RT_WORKERS_MAX ? RT_WORKERS_MAX
                                                  : (unsigned)processors,
         .log_level = RT_LOG_INFO,
+        .login_failures = 600,
     };
     static const char credentials[] = "CREDENTIALS_DIRECTORY=";
     for (char *const *variable = environment; *variable != NULL; variable++)
@@ -431,6 +444,8 @@ print_value(const struct config *config, const char *name, FILE *out)
         fputs(config->tls_cert, out);
     } else if (strcmp(name, "tls_key") == 0) {
         fputs(config->tls_key, out);
+    } else if (strcmp(name, "login_failures") == 0) {
+        fprintf(out, "%u", config->login_failures);
     } else if (strcmp(name, "jwks") == 0) {
         fputs(config->jwks, out);
     } else if (strcmp(name, "jwt_issuer") == 0) {

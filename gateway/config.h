@@ -40,6 +40,7 @@ struct config {
     char policy_dir[CONFIG_TEXT_BYTES];
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES];
     bool debug_echo;              /* opens /debug/echo */
+    unsigned login_failures;      /* a minute, from one place or by one credential; 0: unlimited */
     char jwks[CONFIG_TEXT_BYTES]; /* "": tokens are not accepted */
     char jwt_issuer[CONFIG_TEXT_BYTES], jwt_audience[CONFIG_TEXT_BYTES];
     unsigned workers;

@@ -24,6 +24,7 @@
 #include "net/http_client.h"
 #include "runtime/log.h"
 #include "runtime/system.h"
+#include "vito/login_limit.h"
 
 extern char **environ;
 
@@ -116,6 +117,8 @@ open_token(struct gateway *gateway)
     if (!token_find(gateway->config, gateway->options->dev, token, problem, sizeof(problem)))
         return fail("%s", problem);
     gateway->world.admin_token = vito_key_digest(gateway->world.keyring, token, strlen(token));
+    if (gateway->config->login_failures > 0)
+        gateway->world.logins = vito_login_limit_create(gateway->config->login_failures);
     sodium_memzero(token, sizeof(token));
     return true;
 }
@@ -293,6 +296,7 @@ close_all(struct gateway *gateway)
     tlua_adapters_destroy(gateway->adapters);
     vito_vault_close(gateway->world.vault);
     vito_secrets_destroy(gateway->environment);
+    vito_login_limit_destroy(gateway->world.logins);
     vito_keyring_close(gateway->world.keyring);
     rt_log_stop();
 }

@@ -82,12 +82,15 @@ export async function run(program, args, { env = {}, input = '', cwd = root } = 
 
 // A WebSocket session by the npm package ws. Frames are kept as they come.
 export class Session {
-  constructor(url, key, { mode, format = 'json' } = {}) {
-    const query = mode === undefined ? '' : `?mode=${mode}`
+  // With a ticket it is as a browser's: no header.
+  constructor(url, key, { mode, ticket, format = 'json', protocols, headers } = {}) {
+    const wanted = Object.entries({ mode, ticket }).filter(([, value]) => value !== undefined)
+    const query = wanted.length === 0 ? '' : `?${new URLSearchParams(wanted)}`
     this.format = format
     this.frames = []
-    this.socket = new WebSocket(url + query, [`twin.v1.${format}`], {
-      headers: { Authorization: `Bearer ${key}` },
+    const credential = ticket === undefined ? { Authorization: `Bearer ${key}` } : {}
+    this.socket = new WebSocket(url + query, protocols ?? [`twin.v1.${format}`], {
+      headers: { ...credential, ...headers },
       perMessageDeflate: false,
     })
     this.closed = once(this.socket, 'close').then(([code, reason]) => ({
