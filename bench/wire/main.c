@@ -11,12 +11,14 @@
 
 static const char help[] =
     "usage: twin-bench-wire serve [--port N]\n"
+    "       twin-bench-wire carry [--port N]\n"
     "       twin-bench-wire load  --port N [--path /] [--bearer KEY] [--connections 100]\n"
     "                             [--depth 1] [--size 64] [--ms 1000] [--warm-up-ms 200]\n"
     "                             [--pid SERVER] [--text MESSAGE --answer TEXT]\n"
     "       twin-bench-wire idle  --port N [--path /] [--bearer KEY] [--connections 100]\n"
     "\n"
     "Both ends of a WebSocket on 127.0.0.1, for bench/edge: `serve` echoes and is the yardstick,\n"
+    "`carry` keeps connections in libwebsockets and does nothing else,\n"
     "`load` keeps --depth messages of --size bytes under way on each connection and prints how\n"
     "many came back, `idle` opens connections and keeps them until its input ends.\n"
     "An exchange ends with a frame, or with the frame that has --answer in it.\n"
@@ -114,6 +116,8 @@ main(int argc, char **argv)
     const char *command = optind + 1 == argc ? argv[optind] : "";
     if (strcmp(command, "serve") == 0)
         return wire_serve(&options);
+    if (strcmp(command, "carry") == 0)
+        return wire_carry(&options);
     if (strcmp(command, "load") == 0)
         return wire_load(&options);
     if (strcmp(command, "idle") == 0)

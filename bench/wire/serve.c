@@ -106,8 +106,8 @@ serve(struct peer *peer)
     return size_bytes == 0 || send(peer->fd, out, size_bytes, MSG_NOSIGNAL) == (ssize_t)size_bytes;
 }
 
-static int
-listen_on(uint16_t port)
+int
+wire_listen(uint16_t port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     struct sockaddr_in name = {
@@ -140,7 +140,7 @@ take(int poll, int listener)
 int
 wire_serve(const struct wire_options *options)
 {
-    int listener = listen_on(options->port), poll = epoll_create1(EPOLL_CLOEXEC);
+    int listener = wire_listen(options->port), poll = epoll_create1(EPOLL_CLOEXEC);
     if (listener < 0 || poll < 0)
         return wire_fail("listen");
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN});

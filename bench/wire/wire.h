@@ -35,6 +35,10 @@ struct wire_options {
 /* Echoes until it is killed. Prints its port as "listening on http://127.0.0.1:PORT". */
 int wire_serve(const struct wire_options *options);
 
+/* Keeps connections in libwebsockets, with nothing of ours around it, until it is killed. Prints
+ * its port as wire_serve() does. */
+int wire_carry(const struct wire_options *options);
+
 /* Keeps `depth` messages under way on each connection; prints one JSON object. */
 int wire_load(const struct wire_options *options);
 
@@ -47,6 +51,9 @@ int wire_idle(const struct wire_options *options);
  *   number   which one of many: 10,000 share a source address, of 127.0.0.1 and up
  */
 int wire_open(const struct wire_options *options, unsigned number);
+
+/* A socket that listens on 127.0.0.1, after its port was printed; or -1. */
+int wire_listen(uint16_t port);
 
 /* Says what failed, with errno; returns 1. */
 int wire_fail(const char *what);
