@@ -45,8 +45,8 @@ struct session_turn {
     struct vito_use use;
     int64_t cost_nusd;
     char provider_id[VITO_PROVIDER_BYTES];
-    char *answer; /* the text so far; owned */
-    size_t answer_bytes;
+    char *answer; /* the text so far, and a NUL; of the pool */
+    size_t answer_bytes, answer_room_bytes;
 };
 
 enum leg_state {

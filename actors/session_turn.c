@@ -2,12 +2,13 @@
  * Turns of a session: every one is admitted when it comes, and carried out when those before it
  * are done: chat, then speech if the decision says so.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "actors/session_state.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
+
+enum { ANSWER_ROOM_FIRST = 512 };
 
 static struct session_turn *
 find_turn(const struct session *session, uint64_t request_id)
@@ -30,20 +31,38 @@ session_turn_free(struct session *session, struct session_turn *turn)
     }
     vito_hold_release(turn->grant.hold);
     rt_buffer_release(turn->text);
-    free(turn->answer);
+    rt_pool_give(turn->answer, turn->answer_room_bytes);
     rt_pool_give(turn, sizeof(*turn));
+}
+
+/* Makes room for an answer of so many bytes. */
+static bool
+grow_answer(struct session_turn *turn, size_t size_bytes)
+{
+    size_t room_bytes = turn->answer_room_bytes == 0 ? ANSWER_ROOM_FIRST : turn->answer_room_bytes;
+    while (room_bytes < size_bytes)
+        room_bytes *= 2;
+    if (room_bytes == turn->answer_room_bytes)
+        return true;
+    char *longer = rt_pool_take(room_bytes);
+    if (longer == NULL)
+        return false;
+    if (turn->answer != NULL)
+        memcpy(longer, turn->answer, turn->answer_bytes);
+    rt_pool_give(turn->answer, turn->answer_room_bytes);
+    turn->answer = longer;
+    turn->answer_room_bytes = room_bytes;
+    return true;
 }
 
 bool
 session_turn_append(struct session_turn *turn, const struct rt_buffer *delta)
 {
-    char *longer = realloc(turn->answer, turn->answer_bytes + delta->size_bytes + 1);
-    if (longer == NULL)
+    if (!grow_answer(turn, turn->answer_bytes + delta->size_bytes + 1))
         return false;
-    memcpy(longer + turn->answer_bytes, delta->bytes, delta->size_bytes);
-    turn->answer = longer;
+    memcpy(turn->answer + turn->answer_bytes, delta->bytes, delta->size_bytes);
     turn->answer_bytes += delta->size_bytes;
-    longer[turn->answer_bytes] = '\0';
+    turn->answer[turn->answer_bytes] = '\0';
     return true;
 }
 

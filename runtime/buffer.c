@@ -1,19 +1,20 @@
 #include "runtime/buffer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/assert.h"
+#include "runtime/pool.h"
 
 struct rt_buffer *
 rt_buffer_create(size_t size_bytes)
 {
     RT_ASSERT(size_bytes <= RT_BUFFER_BYTES_MAX);
-    struct rt_buffer *buffer = malloc(sizeof(*buffer) + size_bytes);
+    struct rt_buffer *buffer = rt_pool_take(sizeof(*buffer) + size_bytes);
     if (buffer == NULL)
         return NULL;
     atomic_init(&buffer->holders, 1);
     buffer->size_bytes = (uint32_t)size_bytes;
+    buffer->room_bytes = (uint32_t)size_bytes;
     return buffer;
 }
 
@@ -44,5 +45,5 @@ rt_buffer_release(struct rt_buffer *buffer)
     unsigned before = atomic_fetch_sub_explicit(&buffer->holders, 1, memory_order_acq_rel);
     RT_ASSERT(before > 0);
     if (before == 1)
-        free(buffer);
+        rt_pool_give(buffer, sizeof(*buffer) + buffer->room_bytes);
 }

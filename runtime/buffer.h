@@ -2,7 +2,8 @@
  * runtime/buffer.h - bytes that several actors may hold at once and nobody changes.
  *
  * A buffer is filled by the one who made it, before it is shared; after that it is
- * read-only. Audio and long texts travel in buffers, so that a hop copies a pointer.
+ * read-only. Audio and long texts travel in buffers, so that a hop copies a pointer. Their memory
+ * comes from the pools (runtime/pool.h).
  */
 #ifndef RUNTIME_BUFFER_H
 #define RUNTIME_BUFFER_H
@@ -17,8 +18,9 @@ enum { RT_BUFFER_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct rt_buffer {
     atomic_uint holders;
-    uint32_t size_bytes; /* what is in use; at most what was asked for at creation */
-    uint8_t bytes[];
+    uint32_t size_bytes; /* what is in use; at most … */
+    uint32_t room_bytes; /* … what was asked for at creation */
+    _Alignas(16) uint8_t bytes[];
 };
 
 /*

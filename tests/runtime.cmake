@@ -7,6 +7,9 @@ endif()
 twin_stress(runtime mailbox)
 twin_stress(runtime scheduler)
 twin_sim(runtime runtime)
+if(NOT TWIN_SANITIZE) # sanitizers have a malloc of their own
+  twin_sim(runtime hot_path)
+endif()
 
 # The models say the same in every build: once is enough.
 if(build_prefix STREQUAL "")
