@@ -318,11 +318,13 @@ announce(const struct gateway *gateway)
            RT_STR("store", store_shown(gateway->config->store, shown, sizeof(shown))));
 }
 
-/* What may change while we run: policies, and the issuer's keys. */
+/* What may change while we run: policies, certificates, and the issuer's keys. */
 static void
 reload(struct gateway *gateway)
 {
     tlua_policies_reload(gateway->policies);
+    for (unsigned i = 0; i < gateway->server_count; i++)
+        net_server_renew_tls(gateway->servers[i]);
     for (unsigned i = 0; world_has_issuer(&gateway->world) && i < gateway->config->workers; i++) {
         struct rt_message *message = rt_message_create(VERIFIER_REFRESH, 0);
         if (message != NULL)

@@ -1,6 +1,7 @@
 #include "net/carrier.h"
 
 #include <libwebsockets.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@ struct net_carrier {
     struct net_carrier_events events;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    SSL_CTX *renewed; /* holds the certificate that is newer than libwebsockets' own, or NULL */
 };
 
 static const struct net_carrier_events *
@@ -32,13 +34,28 @@ open_wire(struct lws *wire)
     return owner == NULL ? -1 : 0;
 }
 
+/* Each handshake gets the certificate of its moment; those before it keep theirs. */
+static int
+choose_certificate(SSL *ssl, void *context)
+{
+    const struct net_carrier *carrier = context;
+    STACK_OF(X509) *chain = NULL;
+    if (carrier->renewed == NULL)
+        return 1;
+    SSL_certs_clear(ssl); /* the old one may be of another type, and would stay beside it */
+    SSL_CTX_get0_chain_certs(carrier->renewed, &chain);
+    return SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(carrier->renewed),
+                                SSL_CTX_get0_privatekey(carrier->renewed), chain, 1);
+}
+
 static int
 on_wire_event(struct lws *wire, enum lws_callback_reasons reason, void *user, void *bytes,
               size_t size_bytes)
 {
-    (void)user;
     if (reason == LWS_CALLBACK_RAW_ADOPT)
         return open_wire(wire);
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) /* `user` is the SSL_CTX */
+        SSL_CTX_set_cert_cb(user, choose_certificate, lws_context_user(lws_get_context(wire)));
     if (reason != LWS_CALLBACK_RAW_RX && reason != LWS_CALLBACK_RAW_WRITEABLE &&
         reason != LWS_CALLBACK_RAW_CLOSE)
         return 0;
@@ -125,7 +142,23 @@ net_carrier_destroy(struct net_carrier *carrier)
         return;
     if (carrier->context != NULL)
         lws_context_destroy(carrier->context);
+    SSL_CTX_free(carrier->renewed);
     free(carrier);
+}
+
+bool
+net_carrier_renew(struct net_carrier *carrier, const char *certificate_file, const char *key_file)
+{
+    SSL_CTX *renewed = SSL_CTX_new(TLS_server_method());
+    if (renewed == NULL || SSL_CTX_use_certificate_chain_file(renewed, certificate_file) != 1 ||
+        SSL_CTX_use_PrivateKey_file(renewed, key_file, SSL_FILETYPE_PEM) != 1) {
+        ERR_clear_error(); /* it would be taken for one of a connection's */
+        SSL_CTX_free(renewed);
+        return false;
+    }
+    SSL_CTX_free(carrier->renewed);
+    carrier->renewed = renewed;
+    return true;
 }
 
 void

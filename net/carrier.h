@@ -53,6 +53,11 @@ struct net_carrier *net_carrier_create(const struct net_carrier_options *options
 /* Drops all wires. While the loop does not run. */
 void net_carrier_destroy(struct net_carrier *carrier);
 
+/* Reads certificate and key again, for handshakes from now on. False when they are not sound, or
+ * not of one another: then those there are stay. On the loop's thread; reads two small files. */
+bool net_carrier_renew(struct net_carrier *carrier, const char *certificate_file,
+                       const char *key_file);
+
 /* Takes an accepted socket; on_open comes before this returns. The socket is closed on failure. */
 void net_carrier_adopt(struct net_carrier *carrier, int fd);
 

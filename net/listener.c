@@ -108,6 +108,29 @@ net_listener_stop(struct net_listener *listener)
     ev_async_send(listener->loop, &listener->stop);
 }
 
+static void
+on_renew(struct ev_loop *loop, ev_async *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct net_listener *listener = watcher->data;
+    const struct net_server_options *options = listener->options;
+    if (options->tls_certificate_file == NULL)
+        return;
+    if (net_carrier_renew(listener->carrier, options->tls_certificate_file, options->tls_key_file))
+        rt_log(RT_LOG_INFO, "server.certificate_renewed", RT_U64("worker", listener->worker),
+               RT_STR("file", options->tls_certificate_file));
+    else
+        rt_log(RT_LOG_ERROR, "server.certificate_kept", RT_U64("worker", listener->worker),
+               RT_STR("why", "file and key are not readable, or not of one another"),
+               RT_STR("file", options->tls_certificate_file));
+}
+
+void
+net_listener_renew(struct net_listener *listener)
+{
+    ev_async_send(listener->loop, &listener->renew);
+}
+
 static void *
 open_conn(void *context, struct lws *wire)
 {
@@ -151,13 +174,15 @@ net_listener_create(struct net_server *server, const struct net_server_options *
     listener->reserve_fd = -1;
     ev_io_init(&listener->accept, on_acceptable, fd, EV_READ);
     ev_async_init(&listener->stop, on_stop);
-    listener->accept.data = listener->stop.data = listener;
+    ev_async_init(&listener->renew, on_renew);
+    listener->accept.data = listener->stop.data = listener->renew.data = listener;
     if (!make_parts(listener)) {
         net_listener_destroy(listener);
         return NULL;
     }
     ev_io_start(listener->loop, &listener->accept);
     ev_async_start(listener->loop, &listener->stop);
+    ev_async_start(listener->loop, &listener->renew);
     return listener;
 }
 
@@ -169,6 +194,7 @@ net_listener_destroy(struct net_listener *listener)
     listener->is_closing = true;
     stop_accepting(listener);
     ev_async_stop(listener->loop, &listener->stop);
+    ev_async_stop(listener->loop, &listener->renew);
     net_carrier_destroy(listener->carrier); /* drops the connections, which cancel their timers */
     net_timers_destroy(listener->timers);
     if (listener->reserve_fd >= 0)

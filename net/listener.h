@@ -24,6 +24,7 @@ struct net_listener {
     struct net_carrier *carrier;
     ev_io accept;
     ev_async stop;     /* net_server_stop_accepting(), from any thread */
+    ev_async renew;    /* net_server_renew_tls(), likewise */
     int reserve_fd;    /* given up for a moment when file descriptors run out */
     bool is_short;     /* they have run out, and that was logged */
     bool is_accepting; /* the listening socket is open */
@@ -47,6 +48,9 @@ void net_listener_destroy(struct net_listener *listener);
 
 /* Has the listening socket closed by its own loop. Threads: any. */
 void net_listener_stop(struct net_listener *listener);
+
+/* Has the certificate read again by its own loop. Threads: any. */
+void net_listener_renew(struct net_listener *listener);
 
 /* The present Date header. */
 const char *net_listener_date(struct net_listener *listener);

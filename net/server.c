@@ -128,6 +128,13 @@ net_server_stop_accepting(struct net_server *server)
 }
 
 void
+net_server_renew_tls(struct net_server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        net_listener_renew(server->listeners[i]);
+}
+
+void
 net_server_close(struct net_server *server)
 {
     for (unsigned i = 0; i < server->listener_count; i++)

@@ -108,6 +108,10 @@ uint16_t net_server_port(const struct net_server *server);
  * and end with their next answer. Threads: any. */
 void net_server_stop_accepting(struct net_server *server);
 
+/* Has certificate and key read again from their files, for handshakes soon after; connections keep
+ * theirs. What is not sound is logged, and the old ones stay. Nothing without TLS. Threads: any. */
+void net_server_renew_tls(struct net_server *server);
+
 /* Closes everything, with an on_closed on this thread for each connection that is left. After
  * rt_system_stop(), before rt_system_destroy(). */
 void net_server_close(struct net_server *server);

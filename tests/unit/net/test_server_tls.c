@@ -178,6 +178,84 @@ Test(server_tls, old_versions_are_refused)
     tls_close(ssl);
 }
 
+/* The certificate a new connection is shown, freed by the caller; it is not checked. */
+static X509 *
+shown_certificate(void)
+{
+    SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
+    SSL *ssl = tls_connect();
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    tls_close(ssl);
+    return certificate;
+}
+
+/* Writes another certificate into the same files. `kind` as `openssl req -newkey` has it. */
+static void
+change_certificate(const char *kind)
+{
+    char command[400];
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey %s -nodes -days 2 -subj /CN=renewed -keyout %s -out %s "
+             "2>/dev/null",
+             kind, certificate_key_file, certificate_file);
+    cr_assert_eq(system(command), 0);
+}
+
+/* Whether new connections are shown that name within ten seconds. */
+static bool
+comes_to_be_shown(const char *name)
+{
+    for (int i = 0; i < 1000; i++) {
+        X509 *certificate = shown_certificate();
+        char shown[100] = "";
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, shown,
+                                  sizeof(shown));
+        X509_free(certificate);
+        if (strcmp(shown, name) == 0)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+Test(server_tls, a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on)
+{
+    static const char *const kinds[] = {"ec -pkeyopt ec_paramgen_curve:prime256v1", "rsa:2048"};
+    for (int i = 0; i < 2; i++) { /* one of the same type, and one of another */
+        edge_start(1);
+        SSL *before = tls_connect();
+        cr_assert(comes_to_be_shown("localhost"));
+        change_certificate(kinds[i]);
+        net_server_renew_tls(edge_server);
+        cr_assert(comes_to_be_shown("renewed"));
+        tls_say(before, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+        char head[13] = "";
+        tls_read(before, head, 12);
+        cr_assert_str_eq(head, "HTTP/1.1 200");
+        tls_close(before);
+        edge_stop();
+        unlink(certificate_file);
+        unlink(certificate_key_file);
+        rmdir(certificate_directory);
+        snprintf(certificate_directory, sizeof(certificate_directory), "/tmp/twin-test-XXXXXX");
+        certificate_make();
+    }
+}
+
+Test(server_tls, a_renewed_certificate_that_is_none_changes_nothing)
+{
+    edge_start(1);
+    FILE *file = fopen(certificate_file, "w");
+    fputs("-----BEGIN CERTIFICATE-----\nnonsense\n", file);
+    fclose(file);
+    net_server_renew_tls(edge_server);
+    for (int i = 0; i < 20; i++)
+        cr_assert(comes_to_be_shown("localhost"));
+    change_certificate("ec -pkeyopt ec_paramgen_curve:prime256v1");
+    net_server_renew_tls(edge_server);
+    cr_assert(comes_to_be_shown("renewed"));
+}
+
 Test(server_tls, a_certificate_that_is_none_is_refused_in_words)
 {
     char problem[200];
