@@ -137,6 +137,7 @@ on_idle_timer(struct rt_actor *self, struct tenant *tenant)
     if (message == NULL)
         return;
     RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id, tenant->config->id);
+    tenant->asks_to_leave = true;
     rt_request(self, tenant->world->registry, message, 1);
 }
 
@@ -312,7 +313,7 @@ on_timer(struct rt_actor *self, struct tenant *tenant, struct rt_message *messag
 static void
 on_request(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
 {
-    if (tenant->phase == TENANT_LOADING) {
+    if (tenant->phase == TENANT_LOADING || tenant->asks_to_leave) {
         if (!rt_stash(self, message))
             rt_answer_failed(self, message, RT_NO_MEMORY);
         return;
@@ -353,7 +354,9 @@ tenant_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case RT_KIND_DOWN:
         tenant_on_down(self, tenant, message);
         break;
-    case RT_KIND_FAILED: /* the registry could not say whether we may leave: ask again */
+    case RT_KIND_FAILED: /* we may not leave: ask again when we are idle for as long again */
+        tenant->asks_to_leave = false;
+        rt_unstash(self);
         tenant_became_idle(self, tenant);
         break;
     case TENANT_OPEN:

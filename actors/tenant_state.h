@@ -169,6 +169,7 @@ struct tenant {
     bool memory_changed;
 
     struct rt_timer idle_timer;
+    bool asks_to_leave; /* the registry: who comes meanwhile waits for what it says */
     bool draining;
 };
 
