@@ -3,9 +3,9 @@ foreach(unit sim_audio sim_bill sim_fault sim_options sim_pace sim_reply)
 endforeach()
 
 # Node tests with the vendors' own clients. tests/integration/run.mjs fails when they are missing.
-add_test(NAME integration/vendor_sim
+add_test(NAME ${build_prefix}integration/vendor_sim
   COMMAND ${TWIN_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/integration/run.mjs vendor_sim)
-set_tests_properties(integration/vendor_sim PROPERTIES LABELS integration TIMEOUT 300
+set_tests_properties(${build_prefix}integration/vendor_sim PROPERTIES LABELS integration TIMEOUT 300
   ENVIRONMENT "TWIN_VENDOR_SIM=$<TARGET_FILE:twin-vendor-sim>"
   FAIL_REGULAR_EXPRESSION "LeakSanitizer;ThreadSanitizer")
 

@@ -13,18 +13,26 @@ before(async () => {
 })
 after(() => world.stop())
 
-function burst(twin, count) {
-  return Promise.all(
+async function burst(twin, count) {
+  const began = performance.now()
+  const answers = await Promise.all(
     Array.from({ length: count }, () => world.turn(twin, { text: '[tokens:1] go' })),
   )
+  return { answers, elapsed_ms: performance.now() - began }
+}
+
+// What a rate of fifty lets through beside the first fifty, when a slow machine took longer than
+// the second in which all hundred should have come.
+function later(elapsed_ms) {
+  return Math.ceil((Math.max(0, elapsed_ms - 1000) * 50) / 1000)
 }
 
 test('without a queue fifty succeed, fifty are told when to come again, and that is honoured', async () => {
   const twin = await world.twin('strict', limits({ per_second: 50, burst: 50, queue: 0 }))
-  const answers = await burst(twin, 100)
+  const { answers, elapsed_ms } = await burst(twin, 100)
   const refused = answers.filter(answer => answer.status === 429)
   const succeeded = answers.filter(answer => answer.status === 200).length
-  assert.ok(succeeded >= 49 && succeeded <= 51, `${succeeded} succeeded`)
+  assert.ok(succeeded >= 49 && succeeded <= 51 + later(elapsed_ms), `${succeeded} succeeded`)
   assert.equal(refused.length, 100 - succeeded)
   for (const { headers, body } of refused) {
     assert.ok(Number(headers.get('retry-after')) >= 1)
@@ -50,10 +58,13 @@ test('with a queue all hundred succeed, and fifty of them are delayed', async ()
     'patient',
     limits({ per_second: 50, burst: 50, queue: 100, max_wait_ms: 5000 }),
   )
-  const answers = await burst(twin, 100)
+  const { answers, elapsed_ms } = await burst(twin, 100)
   assert.deepEqual(new Set(answers.map(answer => answer.status)), new Set([200]))
   const delayed = answers.filter(({ body }) => body.decision.waited_ms > 0)
-  assert.ok(delayed.length >= 49 && delayed.length <= 51, `${delayed.length} delayed`)
+  assert.ok(
+    delayed.length >= 49 - later(elapsed_ms - 1000) && delayed.length <= 51,
+    `${delayed.length} delayed`,
+  )
   assert.ok(delayed.every(({ body }) => body.decision.action === 'throttle'))
 })
 
@@ -62,14 +73,14 @@ test('the queue is bounded in length and in time', async () => {
     'short',
     limits({ per_second: 1, burst: 1, queue: 2, max_wait_ms: 10000 }),
   )
-  const first = await burst(short, 5)
+  const { answers: first } = await burst(short, 5)
   assert.equal(first.filter(answer => answer.body.reason === 'queue_full').length, 2)
   assert.equal(first.filter(answer => answer.status === 200).length, 3)
   const hasty = await world.twin(
     'hasty',
     limits({ per_second: 1, burst: 1, queue: 10, max_wait_ms: 1500 }),
   )
-  const second = await burst(hasty, 4)
+  const { answers: second } = await burst(hasty, 4)
   assert.ok(second.filter(answer => answer.body.reason === 'queue_wait').length >= 1)
 })
 
@@ -101,7 +112,7 @@ test('after a storm the gateway is well', async () => {
     limits({ per_second: 50, burst: 50, queue: 20, max_wait_ms: 200 }),
   )
   for (let round = 0; round < 5; round++) {
-    for (const { status } of await burst(twin, 200)) assert.ok(status === 200 || status === 429)
+    for (const { status } of (await burst(twin, 200)).answers) assert.ok(status === 200 || status === 429)
   }
   assert.equal((await world.request('GET', '/healthz')).status, 200)
   assert.equal((await world.request('GET', '/readyz')).body.ready, true)
