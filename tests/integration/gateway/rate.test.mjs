@@ -112,7 +112,8 @@ test('after a storm the gateway is well', async () => {
     limits({ per_second: 50, burst: 50, queue: 20, max_wait_ms: 200 }),
   )
   for (let round = 0; round < 5; round++) {
-    for (const { status } of (await burst(twin, 200)).answers) assert.ok(status === 200 || status === 429)
+    for (const { status } of (await burst(twin, 200)).answers)
+      assert.ok(status === 200 || status === 429)
   }
   assert.equal((await world.request('GET', '/healthz')).status, 200)
   assert.equal((await world.request('GET', '/readyz')).body.ready, true)
