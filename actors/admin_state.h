@@ -3,6 +3,7 @@
  *
  *   admin.c          operations and their answers; the routes
  *   admin_tenants.c  tenants and keys
+ *   admin_secrets.c  secrets and the keys they are sealed with
  *   admin_views.c    balance, sessions, decisions, audit
  */
 #ifndef ACTORS_ADMIN_STATE_H
@@ -83,6 +84,13 @@ void admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struc
 void admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_key_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_secret_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_secret_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_secret_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_tenant_key_rotate(struct rt_actor *self, struct admin *admin,
+                             const struct admin_call *call);
+void admin_master_key_rotate(struct rt_actor *self, struct admin *admin,
+                             const struct admin_call *call);
 void admin_balance(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_session_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);

@@ -23,6 +23,8 @@
 #include "vito/identity.h"
 #include "vito/jwt.h"
 #include "vito/rate_limit.h"
+#include "vito/sealed.h"
+#include "vito/secrets.h"
 
 enum twin_kind {
     TWIN_KIND_FIRST = RT_KIND_USER + 200,
@@ -92,6 +94,9 @@ enum twin_kind {
     VERIFIER_CHECK,   /* request, buffer: a token → VERIFIER_CHECKED */
     VERIFIER_CHECKED, /* struct verifier_checked */
     VERIFIER_REFRESH, /* no payload: read the issuer's keys again */
+
+    /* to the keeper of the vault */
+    VAULT_CHANGE, /* request, struct vault_change, buffer: a value or NULL → ADMIN_DONE with JSON */
 
     /* the admin API */
     ADMIN_REQUEST, /* request, struct admin_request, buffer: body or NULL → ADMIN_DONE */
@@ -332,6 +337,24 @@ struct verifier_checked {
                                      KEYS_UNAVAILABLE */
     enum vito_jwt_refusal reason; /* UNAUTHENTICATED: why */
     struct vito_jwt_claims claims;
+};
+
+/* Vault. */
+
+enum vault_change_what {
+    VAULT_LIST, /* changes nothing; of one secret if `name` says which */
+    VAULT_PUT,
+    VAULT_REMOVE,
+    VAULT_ROTATE_TENANT, /* a new key for the tenant */
+    VAULT_ROTATE_MASTER, /* a new master key, for all */
+};
+
+struct vault_change {
+    enum vault_change_what what;
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    char name[VITO_SECRET_NAME_BYTES];
+    char providers[VITO_SEALED_PROVIDERS_BYTES]; /* PUT */
+    char caller[ACCESS_NAME_BYTES];              /* for the records */
 };
 
 /* Admin. */

@@ -5,6 +5,7 @@
 #include "actors/admin.h"
 #include "actors/metrics.h"
 #include "actors/registry.h"
+#include "actors/vault.h"
 #include "actors/vendor.h"
 #include "actors/verifier.h"
 
@@ -39,6 +40,8 @@ world_start(struct world *world)
         status = spawn(world, &registry_behaviour, RT_ANY_WORKER, &world->registry);
     if (status == RT_OK)
         status = spawn(world, &admin_behaviour, RT_ANY_WORKER, &world->admin);
+    if (status == RT_OK && world->vault != NULL)
+        status = spawn(world, &vault_behaviour, RT_ANY_WORKER, &world->keeper);
     return status;
 }
 

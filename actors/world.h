@@ -63,6 +63,7 @@ struct world {
     struct rt_address verifiers[RT_WORKERS_MAX]; /* likewise, when there is an issuer */
     struct rt_address registry;
     struct rt_address admin;
+    struct rt_address keeper; /* of the vault, where there is one */
 };
 
 /*

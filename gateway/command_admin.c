@@ -1,5 +1,6 @@
 /*
- * twin-gateway tenant, key and session: the operators' API (schema/openapi.yaml) from a shell.
+ * twin-gateway tenant, key, secret and session: the operators' API (schema/openapi.yaml) from a
+ * shell.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -18,7 +19,12 @@ struct verb {
     int argument_count;
     const char *method;
     const char *path; /* each %s is the next argument */
-    bool reads_body;  /* JSON, from stdin */
+    enum {
+        NO_BODY,
+        JSON_BODY,
+        SECRET_BODY
+    } body; /* from stdin; SECRET_BODY: a value. Its
+               providers may be one argument more */
     const char *usage;
 };
 
@@ -35,6 +41,47 @@ read_body(void)
     }
     body[size] = '\0';
     return body;
+}
+
+/* The providers of a list, "openai,tavus". */
+static cJSON *
+providers_of(const char *list)
+{
+    cJSON *providers = cJSON_CreateArray();
+    char provider[128];
+    for (const char *at = list; *at != '\0'; at += *at == ',') {
+        size_t size = strcspn(at, ",");
+        snprintf(provider, sizeof(provider), "%.*s", (int)size, at);
+        cJSON_AddItemToArray(providers, cJSON_CreateString(provider));
+        at += size;
+    }
+    return providers;
+}
+
+/* {"value":…} of what is on stdin, without the newline at its end; NULL when that is no text. */
+static char *
+read_secret(const char *providers)
+{
+    char *value = calloc(1, BODY_BYTES_MAX + 1);
+    size_t size = value == NULL ? 0 : fread(value, 1, BODY_BYTES_MAX, stdin);
+    if (size == 0 || strlen(value) != size) {
+        fputs("twin-gateway: expected the secret on stdin, a text\n", stderr);
+        free(value);
+        return NULL;
+    }
+    if (value[size - 1] == '\n')
+        value[size - 1] = '\0';
+    cJSON *body = cJSON_CreateObject();
+    cJSON *text = cJSON_AddStringToObject(body, "value", value);
+    if (providers != NULL)
+        cJSON_AddItemToObject(body, "providers", providers_of(providers));
+    char *json = cJSON_PrintUnformatted(body);
+    explicit_bzero(value, size);
+    if (text != NULL)
+        explicit_bzero(text->valuestring, strlen(text->valuestring));
+    cJSON_Delete(body);
+    free(value);
+    return json;
 }
 
 /* Fills the %s of a path, each escaped. False when it gets too long. */
@@ -71,11 +118,15 @@ run_verb(const struct verb *verb, char **arguments, const char *url)
     char path[PATH_BYTES];
     char *body = NULL;
     if (!client_open(&client, url) || !fill_path(verb->path, arguments, path) ||
-        (verb->reads_body && (body = read_body()) == NULL))
+        (verb->body == JSON_BODY && (body = read_body()) == NULL) ||
+        (verb->body == SECRET_BODY &&
+         (body = read_secret(verb->argument_count > 2 ? arguments[2] : NULL)) == NULL))
         return COMMAND_FAILED;
     struct client_answer answer = client_call(&client, verb->method, path, body);
     int code = client_show(&answer);
     client_answer_free(&answer);
+    if (body != NULL)
+        explicit_bzero(body, strlen(body));
     free(body);
     return code;
 }
@@ -122,12 +173,12 @@ int
 command_tenant(int count, char **arguments)
 {
     static const struct verb verbs[] = {
-        {"list", 0, "GET", "/api/tenants", false, "list"},
-        {"show", 1, "GET", "/api/tenants/%s", false, "show TENANT"},
-        {"put", 1, "PUT", "/api/tenants/%s", true, "put TENANT < document.json"},
-        {"remove", 1, "DELETE", "/api/tenants/%s", false, "remove TENANT"},
-        {"balance", 1, "GET", "/api/tenants/%s/balance", false, "balance TENANT"},
-        {"audit", 1, "GET", "/api/tenants/%s/audit?limit=1000", false, "audit TENANT"},
+        {"list", 0, "GET", "/api/tenants", NO_BODY, "list"},
+        {"show", 1, "GET", "/api/tenants/%s", NO_BODY, "show TENANT"},
+        {"put", 1, "PUT", "/api/tenants/%s", JSON_BODY, "put TENANT < document.json"},
+        {"remove", 1, "DELETE", "/api/tenants/%s", NO_BODY, "remove TENANT"},
+        {"balance", 1, "GET", "/api/tenants/%s/balance", NO_BODY, "balance TENANT"},
+        {"audit", 1, "GET", "/api/tenants/%s/audit?limit=1000", NO_BODY, "audit TENANT"},
     };
     return run(count, arguments, verbs, RT_COUNT_OF(verbs));
 }
@@ -136,9 +187,26 @@ int
 command_key(int count, char **arguments)
 {
     static const struct verb verbs[] = {
-        {"add", 1, "POST", "/api/tenants/%s/keys", false, "add TENANT     (shown once)"},
-        {"list", 1, "GET", "/api/tenants/%s/keys", false, "list TENANT"},
-        {"remove", 2, "DELETE", "/api/tenants/%s/keys/%s", false, "remove TENANT KEY_ID"},
+        {"add", 1, "POST", "/api/tenants/%s/keys", NO_BODY, "add TENANT     (shown once)"},
+        {"list", 1, "GET", "/api/tenants/%s/keys", NO_BODY, "list TENANT"},
+        {"remove", 2, "DELETE", "/api/tenants/%s/keys/%s", NO_BODY, "remove TENANT KEY_ID"},
+    };
+    return run(count, arguments, verbs, RT_COUNT_OF(verbs));
+}
+
+int
+command_secret(int count, char **arguments)
+{
+    static const char path[] = "/api/tenants/%s/secrets/%s";
+    static const struct verb verbs[] = {
+        {"put", 2, "PUT", path, SECRET_BODY, "put TENANT NAME < value"},
+        {"put", 3, "PUT", path, SECRET_BODY, "put TENANT NAME PROVIDER,… < value"},
+        {"list", 1, "GET", "/api/tenants/%s/secrets", NO_BODY, "list TENANT"},
+        {"remove", 2, "DELETE", path, NO_BODY, "remove TENANT NAME"},
+        {"rotate", 1, "POST", "/api/tenants/%s/secrets/rotate", NO_BODY,
+         "rotate TENANT      (a new key for it)"},
+        {"rotate-master", 0, "POST", "/api/vault/rotate", NO_BODY,
+         "rotate-master      (a new master key, in its file)"},
     };
     return run(count, arguments, verbs, RT_COUNT_OF(verbs));
 }
@@ -147,9 +215,9 @@ int
 command_session(int count, char **arguments)
 {
     static const struct verb verbs[] = {
-        {"list", 1, "GET", "/api/tenants/%s/sessions", false, "list TENANT"},
-        {"end", 1, "POST", "/api/sessions/%s/terminate", false, "end SESSION_ID"},
-        {"explain", 1, "GET", "/api/decisions/%s", false, "explain DECISION_ID"},
+        {"list", 1, "GET", "/api/tenants/%s/sessions", NO_BODY, "list TENANT"},
+        {"end", 1, "POST", "/api/sessions/%s/terminate", NO_BODY, "end SESSION_ID"},
+        {"explain", 1, "GET", "/api/decisions/%s", NO_BODY, "explain DECISION_ID"},
     };
     return run(count, arguments, verbs, RT_COUNT_OF(verbs));
 }

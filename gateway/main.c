@@ -18,6 +18,7 @@ static const struct command {
     {"migrate", command_migrate, "bring the store's schema up to date"},
     {"tenant", command_tenant, "list, show, put, remove twins; their balance and audit trail"},
     {"key", command_key, "make, list, remove a twin's API keys"},
+    {"secret", command_secret, "put, list, remove a twin's vendor keys; replace what seals them"},
     {"session", command_session, "list a twin's sessions, end one"},
     {"policy", command_policy, "check policies, run their cases"},
     {"evidence", command_evidence, "check EV-01 to EV-04 against a running gateway"},
