@@ -25,6 +25,7 @@
 #include "vito/rate_limit.h"
 #include "vito/sealed.h"
 #include "vito/secrets.h"
+#include "vito/store.h"
 
 enum twin_kind {
     TWIN_KIND_FIRST = RT_KIND_USER + 200,
@@ -62,6 +63,7 @@ enum twin_kind {
     TENANT_CONFIGURE, /* from the registry: buffer: document */
     TENANT_VIEW,      /* request, struct tenant_view → ADMIN_DONE with JSON */
     TENANT_DRAIN,     /* no payload: end all sessions, return the slice, stop */
+    TENANT_NEWS,      /* struct vito_news of its money: recalled, or returned by others */
 
     /* to a session */
     SESSION_READY,     /* struct session_ready, from the connection: frames may flow */

@@ -280,13 +280,12 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
     struct registry *registry = state;
     switch (message->kind) {
     case RT_KIND_START:
+        if (registry->world->store.listen != NULL)
+            registry->world->store.listen(registry->world->store.self, rt_self(self));
         registry_load_keys(self, registry);
         break;
     case RT_KIND_TIMER:
-        if (rt_timer_of(message) == &registry->revive_timer)
-            registry_on_revive_timer(self, registry);
-        else
-            registry_load_keys(self, registry);
+        registry_load_keys(self, registry);
         break;
     case RT_KIND_DOWN:
         registry_on_down(self, registry, rt_message_payload(message));
@@ -319,6 +318,9 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
         break;
     case VITO_STORED:
         registry_on_stored(self, registry, message);
+        break;
+    case VITO_NEWS:
+        registry_on_news(self, registry, vito_news_of(message));
         break;
     default:
         break;

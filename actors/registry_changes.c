@@ -27,8 +27,8 @@ registry_find_key(const struct registry *registry, const struct vito_digest *dig
     return NULL;
 }
 
-static bool
-add_key(struct registry *registry, const struct vito_key *key)
+bool
+registry_add_key(struct registry *registry, const struct vito_key *key)
 {
     struct registry_key *entry = rt_pool_take(sizeof(*entry));
     if (entry == NULL)
@@ -40,15 +40,14 @@ add_key(struct registry *registry, const struct vito_key *key)
     return false;
 }
 
-/* Forgets one key, or all of a tenant when `id` is NULL. */
-static void
-remove_keys(struct registry *registry, const char *tenant_id, const char *id)
+void
+registry_remove_keys(struct registry *registry, const char *tenant_id, const char *id)
 {
     for (struct rt_table_link *link = rt_table_first(&registry->keys), *next; link != NULL;
          link = next) {
         next = link->newer;
         struct registry_key *entry = RT_CONTAINER_OF(link, struct registry_key, link);
-        if (strcmp(entry->key.tenant_id, tenant_id) != 0 ||
+        if ((*tenant_id != '\0' && strcmp(entry->key.tenant_id, tenant_id) != 0) ||
             (id != NULL && strcmp(entry->key.id, id) != 0))
             continue;
         rt_table_remove(&registry->keys, link);
@@ -74,12 +73,11 @@ on_keys(struct rt_actor *self, struct registry *registry, const struct vito_stor
     for (size_t i = 0; i < count && !registry->unavailable; i++) {
         struct vito_key key;
         memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));
-        registry->unavailable = !add_key(registry, &key);
+        registry->unavailable = !registry_add_key(registry, &key);
     }
     if (registry->unavailable)
         rt_timer_set(self, &registry->retry_timer, STORE_RETRY_MS * RT_NS_PER_MS);
     rt_unstash(self);
-    registry_tell_drained(registry);
 }
 
 static struct registry_change *
@@ -185,6 +183,15 @@ tell_vault(struct rt_actor *self, struct vito_vault *vault, const struct registr
         rt_fail(self, "no_memory");
 }
 
+void
+registry_configure_tenant(struct rt_actor *self, const struct registry_entry *entry,
+                          struct rt_buffer *document)
+{
+    struct rt_message *message = rt_message_create_vital(TENANT_CONFIGURE, 0);
+    message->buffer = rt_buffer_acquire(document);
+    rt_send_control(self, entry->tenant, message);
+}
+
 /* A change is durable: now it counts here as well. */
 static void
 apply_change(struct rt_actor *self, struct registry *registry, const struct registry_change *change)
@@ -193,18 +200,16 @@ apply_change(struct rt_actor *self, struct registry *registry, const struct regi
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
     tell_vault(self, registry->world->vault, change);
     if (change->kind == REGISTRY_TENANT_PUT && awake) {
-        struct rt_message *message = rt_message_create_vital(TENANT_CONFIGURE, 0);
-        message->buffer = rt_buffer_acquire(change->document);
-        rt_send_control(self, entry->tenant, message);
+        registry_configure_tenant(self, entry, change->document);
     } else if (change->kind == REGISTRY_TENANT_REMOVE) {
-        remove_keys(registry, change->tenant_id, NULL);
+        registry_remove_keys(registry, change->tenant_id, NULL);
         if (awake)
             registry_drain_tenant(self, entry);
     } else if (change->kind == REGISTRY_KEY_ADD) {
-        if (!add_key(registry, &change->key))
+        if (!registry_add_key(registry, &change->key))
             rt_fail(self, "no_memory"); /* the restart reads it from the store */
     } else if (change->kind == REGISTRY_KEY_REMOVE) {
-        remove_keys(registry, change->tenant_id, change->key.id);
+        registry_remove_keys(registry, change->tenant_id, change->key.id);
     }
 }
 
@@ -215,7 +220,9 @@ registry_on_stored(struct rt_actor *self, struct registry *registry, struct rt_m
     struct registry_change *change = find_change(registry, message->request_id);
     if (change == NULL)
         return;
-    if (change->kind == (enum twin_kind)RT_KIND_START) {
+    if (registry_on_news_read(self, registry, change, stored, message->buffer)) {
+        /* it was not ours */
+    } else if (change->kind == (enum twin_kind)RT_KIND_START) {
         on_keys(self, registry, stored, message->buffer);
     } else if (change->kind == REGISTRY_RESOLVE) {
         registry_on_tenant_read(self, registry, change, stored, message->buffer);

@@ -5,6 +5,7 @@
  *   registry_tenants.c   tenants: woken, let go, drained
  *   registry_tickets.c   tickets
  *   registry_changes.c   keys and documents: to the store, then here
+ *   registry_news.c      what other gateways changed
  */
 #ifndef ACTORS_REGISTRY_STATE_H
 #define ACTORS_REGISTRY_STATE_H
@@ -28,8 +29,6 @@ struct registry_entry {
     enum registry_phase phase;
     struct rt_address tenant;
     uint32_t slot;
-    bool died;       /* and may have left legs open: it must be woken again, whoever asks */
-    bool to_revive;  /* that failed, and is tried again soon */
     uint32_t deaths; /* in this minute */
     uint64_t deaths_since_ns;
     struct registry_waiter *waiters;
@@ -69,7 +68,7 @@ struct registry {
     bool unavailable;
     bool draining, drained_told;
     bool after_death; /* a tenant has died in this process, and may have left legs open */
-    struct rt_timer retry_timer, revive_timer;
+    struct rt_timer retry_timer;
     struct rt_table entries, keys, tickets, sessions, changes;
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
@@ -105,8 +104,6 @@ void registry_drain_tenant(struct rt_actor *self, struct registry_entry *entry);
 void registry_bequeath(struct rt_actor *self, const struct registry_entry *entry);
 void registry_on_former(struct rt_actor *self, struct registry *registry,
                         const struct former_tenant *former);
-void registry_on_revive_timer(struct rt_actor *self, struct registry *registry);
-void registry_tell_drained(struct registry *registry);
 void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
 void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
 
@@ -127,5 +124,19 @@ void registry_on_change(struct rt_actor *self, struct registry *registry,
 void registry_on_stored(struct rt_actor *self, struct registry *registry,
                         struct rt_message *message);
 void registry_free_change(struct registry *registry, struct registry_change *change);
+RT_MUST_USE bool registry_add_key(struct registry *registry, const struct vito_key *key);
+/* Forgets one key; all of a tenant when `id` is NULL, all there are when `tenant_id` is "". */
+void registry_remove_keys(struct registry *registry, const char *tenant_id, const char *id);
+/* Gives an awake tenant its document. */
+void registry_configure_tenant(struct rt_actor *self, const struct registry_entry *entry,
+                               struct rt_buffer *document);
+
+/* registry_news.c */
+void registry_on_news(struct rt_actor *self, struct registry *registry,
+                      const struct vito_news *news);
+/* The answers to what was asked because of news; false when the change is another one. */
+bool registry_on_news_read(struct rt_actor *self, struct registry *registry,
+                           const struct registry_change *change, const struct vito_stored *stored,
+                           struct rt_buffer *document);
 
 #endif

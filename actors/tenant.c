@@ -267,6 +267,9 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_BOOK:
         on_book(self, tenant, stored);
         break;
+    case TENANT_PENDING_VIEW:
+        tenant_on_balance(self, tenant, subject, stored);
+        break;
     case TENANT_PENDING_GRANT:
         tenant_on_granted(self, tenant, subject, stored);
         break;
@@ -288,8 +291,10 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_ORPHAN:
         tenant_on_orphan_settled(self, tenant, subject, stored->status);
         break;
-    case TENANT_PENDING_RETURN:
-        break; /* if the store was away, its next start settles the slice */
+    case TENANT_PENDING_RETURN: /* if the store was away, its next start settles the slice */
+        if (stored->status == RT_OK && subject != NULL)
+            tenant_take_figures(subject, &stored->budget);
+        break;
     }
     tenant_became_idle(self, tenant);
 }
@@ -304,6 +309,8 @@ on_timer(struct rt_actor *self, struct tenant *tenant, struct rt_message *messag
         on_month_timer(self, tenant);
     else if (timer == &tenant->idle_timer)
         on_idle_timer(self, tenant);
+    else if (timer == &tenant->want_timer)
+        tenant_on_want_timer(self, tenant);
     else if (!tenant_on_admission_timer(self, tenant, timer) &&
              !tenant_on_orphan_timer(self, tenant, timer))
         tenant_on_leg_timer(self, tenant, timer);
@@ -376,6 +383,9 @@ tenant_handle(struct rt_actor *self, void *state, struct rt_message *message)
         break;
     case TENANT_DRAIN:
         on_drain(self, tenant);
+        break;
+    case TENANT_NEWS:
+        tenant_on_news(self, tenant, rt_message_payload(message));
         break;
     case VITO_STORED:
         on_stored(self, tenant, message);

@@ -5,7 +5,6 @@
  * each with exactly what it needs; the one that cannot be served any more is refused, and those
  * behind it are still tried, for they may need less.
  */
-#include <string.h>
 
 #include "actors/tenant_state.h"
 #include "runtime/assert.h"
@@ -13,6 +12,9 @@
 enum {
     MONTH_CHECK_MS = 3600 * 1000, /* wall time may step: look at least once an hour */
     SPENDING_WINDOW_S = 5,
+    RECALLS_MAX = 3,
+    RECALL_MS = 50, /* others answer in a few; and if they said so before we listened, we ask */
+    BROKE_MS = 100, /* so a broke tenant costs the store at most ten questions a second */
 };
 
 static struct tenant_book *
@@ -32,7 +34,8 @@ book_for(struct tenant *tenant, struct vito_period period)
 }
 
 void
-tenant_open_book(struct rt_actor *self, struct tenant *tenant)
+tenant_ask_book(struct rt_actor *self, struct tenant *tenant, enum tenant_pending_kind kind,
+                void *subject)
 {
     struct vito_period period = vito_period_of(tenant->config->rules.zone, rt_wall_ms(self));
     struct vito_request request = {
@@ -45,7 +48,13 @@ tenant_open_book(struct rt_actor *self, struct tenant *tenant)
     RT_ASSERT(book != NULL); /* legs of two months ago have ended long since */
     if (book != tenant->book)
         book->account.period = period;
-    tenant_submit(self, tenant, &request, TENANT_PENDING_BOOK, book);
+    tenant_submit(self, tenant, &request, kind, subject);
+}
+
+void
+tenant_open_book(struct rt_actor *self, struct tenant *tenant)
+{
+    tenant_ask_book(self, tenant, TENANT_PENDING_BOOK, NULL);
 }
 
 /* The store's figures, but for what we know better: our slice, and what we have settled since it
@@ -59,6 +68,24 @@ tenant_take_figures(struct tenant_book *book, const struct vito_budget *budget)
     account->posted_nusd = budget->posted_nusd + book->settling_nusd;
     account->reserved_nusd =
         budget->reserved_nusd > ours_nusd ? budget->reserved_nusd - ours_nusd : 0;
+    account->tokens = budget->tokens;
+    account->interactions = budget->interactions;
+    for (int mode = 0; mode < VITO_MODE_COUNT; mode++) {
+        const struct vito_use *settling = &book->settling_use[mode];
+        account->tokens += settling->tokens;
+        account->interactions += settling->interactions;
+        account->media_ms[mode] = budget->media_ms[mode] + settling->media_ms;
+    }
+}
+
+/* The store has settled what we had in an earlier life: nothing of the slice is free any more,
+ * and what open legs hold of it is spent. */
+static void
+begin_life(struct tenant_book *book, int64_t life)
+{
+    if (book->life != 0 && book->life != life)
+        book->account.slice_nusd = book->account.held_nusd;
+    book->life = life;
 }
 
 static void
@@ -78,11 +105,10 @@ tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_s
     RT_ASSERT(book != NULL);
     if (!book->is_open) {
         book->is_open = true;
-        book->account.tokens = stored->budget.tokens;
-        book->account.interactions = stored->budget.interactions;
-        memcpy(book->account.media_ms, stored->budget.media_ms, sizeof(book->account.media_ms));
         book->account.slice_nusd = stored->budget.slice_nusd;
     }
+    begin_life(book, stored->budget.life);
+    book->nodes = stored->budget.nodes;
     tenant_take_figures(book, &stored->budget);
     tenant->book = book;
     watch_month(self, tenant);
@@ -123,12 +149,6 @@ tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
 }
 
-static unsigned
-nodes_of_cluster(void)
-{
-    return 1; /* the embedded store is nobody else's */
-}
-
 void
 tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd)
 {
@@ -153,7 +173,7 @@ ask_for_grant(struct rt_actor *self, struct tenant *tenant, struct tenant_fundin
                    .need_nusd = missing,
                    .want_nusd =
                        vito_account_ask(account, missing, tenant->spent_nusd / SPENDING_WINDOW_S,
-                                        nodes_of_cluster())},
+                                        funding->book->nodes)},
     };
     tenant->granting = true;
     tenant_submit(self, tenant, &request, TENANT_PENDING_GRANT, funding->book);
@@ -169,15 +189,22 @@ pop_funding(struct tenant *tenant)
     return funding;
 }
 
+int64_t
+tenant_recallable(const struct tenant *tenant, const struct tenant_book *book)
+{
+    return tenant->want == TENANT_BROKE ? 0 : book->account.reserved_nusd;
+}
+
 /* Serves from the front until one has to wait for the store. */
 void
 tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant)
 {
-    while (!tenant->granting && tenant->funding_first != NULL) {
+    while (!tenant->granting && tenant->want != TENANT_RECALLING && tenant->funding_first != NULL) {
         struct tenant_funding *funding = tenant->funding_first;
         const struct tenant_book *book = funding->book;
         int64_t missing = funding->need_nusd - free_of(book);
-        int64_t grantable = vito_account_grantable(&book->account);
+        int64_t grantable =
+            vito_account_grantable(&book->account) + tenant_recallable(tenant, book);
         if (missing <= 0) {
             pop_funding(tenant);
             funding->done(self, funding, PROBLEM_NONE);
@@ -224,6 +251,70 @@ refuse_first(struct rt_actor *self, struct tenant *tenant, enum problem_reason w
     funding->done(self, funding, why);
 }
 
+static void
+set_want(struct rt_actor *self, struct tenant *tenant, enum tenant_want want)
+{
+    tenant->want = want;
+    if (want == TENANT_CONTENT)
+        rt_timer_cancel(self, &tenant->want_timer);
+    else
+        rt_timer_set(self, &tenant->want_timer,
+                     (want == TENANT_BROKE ? BROKE_MS : RECALL_MS) * RT_NS_PER_MS);
+}
+
+/* The store had too little. It has told the other gateways, if they hold some. */
+static void
+on_short(struct rt_actor *self, struct tenant *tenant, const struct tenant_book *book)
+{
+    bool others_hold = book->nodes > 1 && book->account.reserved_nusd > 0;
+    if (others_hold && tenant->recalls < RECALLS_MAX) {
+        tenant->recalls++;
+        set_want(self, tenant, TENANT_RECALLING);
+        return;
+    }
+    tenant->recalls = 0;
+    set_want(self, tenant, TENANT_BROKE);
+    refuse_first(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
+}
+
+void
+tenant_on_want_timer(struct rt_actor *self, struct tenant *tenant)
+{
+    set_want(self, tenant, TENANT_CONTENT);
+    tenant_serve_fundings(self, tenant);
+}
+
+/* Gives back what no hold needs: another gateway is short of it. */
+static void
+give_back(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
+{
+    int64_t free_nusd = free_of(book);
+    if (free_nusd <= 0 || tenant->granting || tenant->funding_first != NULL)
+        return; /* we are short ourselves */
+    struct vito_request request = {
+        .op = VITO_BUDGET_RETURN,
+        .period_start_ms = book->account.period.start_ms,
+        .period_end_ms = book->account.period.end_ms,
+        .budget = {.want_nusd = free_nusd},
+    };
+    book->account.slice_nusd -= free_nusd;
+    book->account.reserved_nusd += free_nusd; /* not ours, and not spent */
+    tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
+}
+
+void
+tenant_on_news(struct rt_actor *self, struct tenant *tenant, const struct vito_news *news)
+{
+    if (tenant->phase != TENANT_SERVING || tenant->book == NULL)
+        return;
+    if (news->kind == VITO_NEWS_RECALL) {
+        give_back(self, tenant, tenant->book);
+    } else if (tenant->want != TENANT_CONTENT) {
+        set_want(self, tenant, TENANT_CONTENT);
+        tenant_serve_fundings(self, tenant);
+    }
+}
+
 void
 tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book,
                   const struct vito_stored *stored)
@@ -233,11 +324,15 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
         book->uncertain = true;
         refuse_first(self, tenant, PROBLEM_STORE_UNAVAILABLE);
     } else {
+        begin_life(book, stored->budget.life);
+        book->nodes = stored->budget.nodes;
         book->account.slice_nusd += stored->budget.granted_nusd;
         tenant_take_figures(book, &stored->budget);
         vito_account_check(&book->account);
         if (stored->budget.granted_nusd == 0)
-            refuse_first(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
+            on_short(self, tenant, book);
+        else
+            tenant->recalls = 0;
     }
     tenant_serve_fundings(self, tenant);
 }

@@ -15,6 +15,8 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
+#define COUNT_MAX INT64_C(1000000000000000) /* as stores bound it */
+
 enum {
     ORPHAN_PATIENCE_MS = 15000,
     STORE_RETRY_MS = 1000,
@@ -80,8 +82,10 @@ write_intent(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *le
 {
     leg->row.held_nusd = vito_hold_amount(leg->hold);
     leg->row.at_ms = rt_wall_ms(self);
+    leg->life = leg->book->life;
     struct vito_request request = {
         .op = VITO_LEG_OPEN,
+        .life = leg->life,
         .period_start_ms = leg->book->account.period.start_ms,
         .period_end_ms = leg->book->account.period.end_ms,
         .leg = leg->row,
@@ -173,6 +177,8 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
         admission->leg = NULL;
         RT_TEXT_SET(leg->row.outcome, "not_opened");
         tenant_leg_settle(self, tenant, leg, false);
+        if (status == RT_DENIED)
+            tenant_open_book(self, tenant); /* our slice was settled: see what there is */
         struct problem problem = tenant_money_problem(tenant, PROBLEM_STORE_UNAVAILABLE);
         tenant_admission_refuse(self, tenant, admission, &problem);
         return;
@@ -199,6 +205,24 @@ tenant_on_leg_opened(struct rt_actor *self, struct tenant *tenant, struct tenant
     }
 }
 
+static int64_t
+bounded(int64_t count)
+{
+    if (count < 0)
+        return 0;
+    return count < COUNT_MAX ? count : COUNT_MAX;
+}
+
+/* What a leg did not use of its hold is free again; but not when it was opened in an earlier life,
+ * for then the store has counted all of the hold as spent. */
+static int64_t
+spare_of(const struct tenant_leg *leg, int64_t held_nusd, bool of_this_life)
+{
+    bool is_of_this_life = leg->life == 0 || leg->life == leg->book->life;
+    int64_t spare = held_nusd - leg->row.cost_nusd;
+    return spare > 0 && is_of_this_life == of_this_life ? spare : 0;
+}
+
 /* Books the true cost on the account and on the session, and closes the hold. */
 static void
 book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, int64_t cost_nusd)
@@ -210,9 +234,12 @@ book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, 
         session->tokens += leg->row.use.tokens;
         session->turns += leg->row.use.interactions;
     }
-    vito_account_settle(&leg->book->account, leg->hold, cost_nusd, &leg->row.use);
+    struct vito_account *account = &leg->book->account;
+    int64_t lost_nusd = spare_of(leg, vito_hold_amount(leg->hold), false);
+    vito_account_settle(account, leg->hold, cost_nusd, &leg->row.use);
+    account->slice_nusd -= lost_nusd < account->slice_nusd ? lost_nusd : account->slice_nusd;
     metrics_leg_settled(cost_nusd);
-    vito_account_check(&leg->book->account);
+    vito_account_check(account);
     tenant_count_spending(self, tenant, cost_nusd);
 }
 
@@ -226,6 +253,17 @@ submit_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *l
         .leg = leg->row,
     };
     tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_SETTLE, leg);
+}
+
+/* What the store does not count yet, or now does. Vendors may report anything. */
+static void
+count_settling(const struct tenant_leg *leg, int64_t sign)
+{
+    struct vito_use *settling = &leg->book->settling_use[leg->row.mode];
+    const struct vito_use *use = &leg->row.use;
+    settling->tokens += sign * bounded(use->tokens);
+    settling->interactions += sign * bounded(use->interactions);
+    settling->media_ms += sign * bounded(use->media_ms);
 }
 
 void
@@ -242,8 +280,9 @@ tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_le
     leg->row.cost_nusd = unproven && cost_nusd < leg->allowed_nusd ? leg->allowed_nusd : cost_nusd;
     leg->row.at_ms = rt_wall_ms(self);
     book_cost(self, tenant, leg, leg->row.cost_nusd);
-    leg->limbo_nusd = held_nusd > leg->row.cost_nusd ? held_nusd - leg->row.cost_nusd : 0;
+    leg->limbo_nusd = spare_of(leg, held_nusd, true);
     leg->book->settling_nusd += leg->row.cost_nusd;
+    count_settling(leg, 1);
     leg->book->limbo_nusd += leg->limbo_nusd;
     submit_settle(self, tenant, leg);
 }
@@ -294,6 +333,7 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
     }
     struct tenant_book *book = leg->book;
     book->settling_nusd -= leg->row.cost_nusd;
+    count_settling(leg, -1);
     book->limbo_nusd -= leg->limbo_nusd;
     if (stored->status == RT_OK)
         tenant_take_figures(book, &stored->budget);

@@ -115,7 +115,8 @@ judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
                             vito_mode_name(wanted));
     struct vito_account *account = &tenant->book->account;
     int64_t cheapest = tenant->config->rules.prices.interaction_nusd;
-    if (vito_account_remaining(account) < (cheapest > 0 ? cheapest : 1))
+    int64_t remaining = vito_account_remaining(account) + tenant_recallable(tenant, tenant->book);
+    if (remaining < (cheapest > 0 ? cheapest : 1))
         return tenant_money_problem(tenant, PROBLEM_MONTHLY_HARD_LIMIT);
 
     struct policy_question question =

@@ -16,11 +16,13 @@ smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What the month and the session leave for this leg, its own hold not counted. */
+/* What the month and the session leave for this leg, its own hold not counted, and `more_nusd` of
+ * what other gateways hold. */
 static int64_t
-budget_of(const struct tenant *tenant, const struct tenant_leg *leg, enum problem_reason *which)
+budget_of(const struct tenant *tenant, const struct tenant_leg *leg, int64_t more_nusd,
+          enum problem_reason *which)
 {
-    int64_t month = vito_account_remaining(&leg->book->account);
+    int64_t month = vito_account_remaining(&leg->book->account) + more_nusd;
     int64_t limit = leg->config->rules.limits.session_nusd;
     *which = PROBLEM_MONTHLY_HARD_LIMIT;
     const struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
@@ -59,7 +61,7 @@ static enum problem_reason
 size_tokens(const struct tenant *tenant, const struct tenant_leg *leg, struct tenant_leg_size *size)
 {
     enum problem_reason limit;
-    int64_t budget = budget_of(tenant, leg, &limit);
+    int64_t budget = budget_of(tenant, leg, tenant_recallable(tenant, leg->book), &limit);
     int64_t held = vito_hold_amount(leg->hold);
     int64_t left = tokens_left(tenant, leg);
     int64_t base = leg->prompt_tokens_max;
@@ -100,7 +102,7 @@ size_media(const struct tenant *tenant, const struct tenant_leg *leg, struct ten
 {
     enum vito_mode mode = leg->row.mode;
     enum problem_reason limit;
-    int64_t budget = budget_of(tenant, leg, &limit);
+    int64_t budget = budget_of(tenant, leg, tenant_recallable(tenant, leg->book), &limit);
     int64_t held = vito_hold_amount(leg->hold);
     int64_t stop_ms = leg->provider->sheet->stop_ms;
     int64_t quota_ms = tenant_quota_left_ms(tenant, &leg->book->account, mode);
@@ -139,7 +141,7 @@ tenant_leg_affordable_ms(const struct tenant *tenant, const struct tenant_leg *l
     if (leg->row.mode == VITO_TEXT)
         return VITO_UNLIMITED;
     enum problem_reason limit;
-    int64_t budget = budget_of(tenant, leg, &limit) + vito_hold_amount(leg->hold);
+    int64_t budget = budget_of(tenant, leg, 0, &limit) + vito_hold_amount(leg->hold);
     int64_t by_money = vito_money_affordable(budget, leg->provider->prices.minute_nusd, 60000);
     if (by_money != VITO_UNLIMITED)
         by_money =

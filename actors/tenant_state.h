@@ -34,9 +34,19 @@ struct tenant_book {
     bool is_open;
     uint32_t legs;         /* that spend from it */
     bool uncertain;        /* a grant's answer was lost: the slice may be larger than we know */
+    int64_t life;          /* of this gateway at the store, when the slice was granted */
+    uint32_t nodes;        /* gateways that share the month */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
-    int64_t limbo_nusd;    /* freed by those settlements, not to be held again before: a crash
-                              would count it for both legs */
+    struct vito_use settling_use[VITO_MODE_COUNT]; /* likewise, by mode */
+    int64_t limbo_nusd; /* freed by those settlements, not to be held again before: a crash
+                           would count it for both legs */
+};
+
+/* When the store has nothing left, other gateways may still give back what they do not need. */
+enum tenant_want {
+    TENANT_CONTENT,
+    TENANT_RECALLING, /* they were asked: tries again soon, or when they have */
+    TENANT_BROKE,     /* in vain: nobody asks for a while */
 };
 
 /* Something that waits for money. First come, first served. */
@@ -51,6 +61,7 @@ struct tenant_funding {
 /* An answer expected from the store. */
 enum tenant_pending_kind {
     TENANT_PENDING_BOOK,
+    TENANT_PENDING_VIEW, /* its figures, for somebody's answer */
     TENANT_PENDING_GRANT,
     TENANT_PENDING_RETURN,
     TENANT_PENDING_MEMORY,
@@ -65,7 +76,7 @@ struct tenant_pending {
     struct rt_table_link link; /* in tenant.pending, by id */
     uint64_t id;
     enum tenant_pending_kind kind;
-    void *subject; /* book, admission, leg or orphan */
+    void *subject; /* book, leg, orphan or what is owed */
 };
 
 /* A request on its way to a leg. */
@@ -110,6 +121,7 @@ struct tenant_leg {
     struct rt_owed *owed;         /* of the meter or settle request under way */
     struct tenant_metered answer; /* being prepared */
     bool metering, settling, orphaned;
+    int64_t life;          /* whose slice it was opened on */
     int64_t limbo_nusd;    /* of the book's, freed by this leg */
     struct rt_timer timer; /* settle again, the store was away; or an orphan's patience */
 };
@@ -152,6 +164,9 @@ struct tenant {
     struct rt_timer month_timer;
     struct tenant_funding *funding_first, **funding_end;
     bool granting;
+    enum tenant_want want; /* of money that others hold */
+    unsigned recalls;      /* in vain, for the first funding */
+    struct rt_timer want_timer;
     int64_t spent_nusd; /* since spent_since_ns, for the size of slices */
     uint64_t spent_since_ns;
 
@@ -206,6 +221,8 @@ void tenant_admissions_drop(struct rt_actor *self, struct tenant *tenant,
 
 /* tenant_fund.c */
 void tenant_open_book(struct rt_actor *self, struct tenant *tenant);
+void tenant_ask_book(struct rt_actor *self, struct tenant *tenant, enum tenant_pending_kind kind,
+                     void *subject);
 void tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored);
 void tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book,
                        const struct vito_stored *stored);
@@ -217,6 +234,10 @@ void tenant_fund(struct rt_actor *self, struct tenant *tenant, struct tenant_fun
 void tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant);
 void tenant_unfund(struct tenant *tenant, struct tenant_funding *funding);
 struct problem tenant_money_problem(const struct tenant *tenant, enum problem_reason reason);
+/* What others hold of the month and might give back. Not below 0. */
+int64_t tenant_recallable(const struct tenant *tenant, const struct tenant_book *book);
+void tenant_on_want_timer(struct rt_actor *self, struct tenant *tenant);
+void tenant_on_news(struct rt_actor *self, struct tenant *tenant, const struct vito_news *news);
 void tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd);
 
 /* tenant_size.c */
@@ -295,6 +316,8 @@ const struct tenant_decision *tenant_find_decision(const struct tenant *tenant, 
 void tenant_forget_decisions(struct tenant *tenant);
 
 /* tenant_view.c */
+void tenant_on_balance(struct rt_actor *self, struct tenant *tenant, struct rt_owed *owed,
+                       const struct vito_stored *stored);
 void tenant_on_view(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);
 
 /* One decision, as it can be explained later. */

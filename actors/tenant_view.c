@@ -143,19 +143,57 @@ write_view(struct wire_writer *writer, const struct tenant *tenant, const struct
     return problem_make(PROBLEM_NONE, NULL);
 }
 
-void
-tenant_on_view(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+static struct rt_message *
+view_message(const struct tenant *tenant, const struct tenant_view *view)
 {
     struct rt_message *answer = rt_message_create(ADMIN_DONE, sizeof(struct admin_done));
     if (answer == NULL)
-        return;
+        return NULL;
     struct admin_done *done = rt_message_payload(answer);
     struct wire_writer *writer = wire_begin(WIRE_JSON);
-    done->problem = write_view(writer, tenant, rt_message_payload(message));
+    done->problem = write_view(writer, tenant, view);
     done->status = problem_status(&done->problem);
     struct wire_bytes bytes;
     if (done->problem.reason == PROBLEM_NONE && wire_end(writer, &bytes) == RT_OK)
         answer->buffer = rt_buffer_copy(bytes.bytes, bytes.size_bytes);
-    rt_answer(self, message, answer);
+    return answer;
+}
+
+/* Others spend from the same month: what they have is in the store. */
+static bool
+ask_for_balance(struct rt_actor *self, struct tenant *tenant, const struct rt_message *message)
+{
+    const struct tenant_view *view = rt_message_payload((struct rt_message *)message);
+    if (view->what != TENANT_VIEW_BALANCE || tenant->broken != PROBLEM_NONE ||
+        tenant->book->nodes < 2)
+        return false;
+    struct rt_owed *owed = rt_owe(self, message);
+    if (owed != NULL)
+        tenant_ask_book(self, tenant, TENANT_PENDING_VIEW, owed);
+    return owed != NULL;
+}
+
+void
+tenant_on_balance(struct rt_actor *self, struct tenant *tenant, struct rt_owed *owed,
+                  const struct vito_stored *stored)
+{
+    if (stored->status == RT_OK && tenant->phase == TENANT_SERVING)
+        tenant_on_book(self, tenant, stored);
+    struct rt_message *answer =
+        view_message(tenant, &(struct tenant_view){.what = TENANT_VIEW_BALANCE});
+    if (answer != NULL)
+        rt_owed_answer(self, owed, answer);
+    else
+        rt_owed_failed(self, owed, RT_NO_MEMORY);
+}
+
+void
+tenant_on_view(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
+{
+    if (ask_for_balance(self, tenant, message))
+        return;
+    struct rt_message *answer = view_message(tenant, rt_message_payload(message));
+    if (answer != NULL)
+        rt_answer(self, message, answer);
     tenant_became_idle(self, tenant);
 }

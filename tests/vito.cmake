@@ -1,5 +1,4 @@
-foreach(unit account audit_chain id identity jwks jwt login_limit money period policy_config rate_limit rate_line
-    rate_people rate_promises rate_window
+foreach(unit account audit_chain id identity jwks jwt login_limit money period policy_config rate_limit rate_window
     postgres secrets sqlite store time_text zone)
   twin_test(vito ${unit})
 endforeach()
@@ -36,3 +35,7 @@ foreach(unit store store_kill)
   twin_stress(vito ${unit})
   target_link_libraries(stress_${unit} PRIVATE vito_sqlite PkgConfig::SQLITE)
 endforeach()
+
+twin_stress(vito postgres)
+target_sources(stress_postgres PRIVATE support/cluster.c support/proxy.c)
+target_link_libraries(stress_postgres PRIVATE vito_postgres PkgConfig::POSTGRES)

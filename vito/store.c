@@ -11,3 +11,14 @@ vito_store_answer(struct rt_system *system, struct rt_address caller, uint64_t r
     message->buffer = document;
     rt_post(system, caller, message);
 }
+
+void
+vito_store_tell(struct rt_system *system, struct rt_address listener, const struct vito_news *news)
+{
+    struct rt_message *message = rt_message_create(VITO_NEWS, sizeof(*news));
+    if (message == NULL)
+        return; /* news may be missed */
+    *(struct vito_news *)rt_message_payload(message) = *news;
+    message->flags = RT_MESSAGE_CONTROL;
+    rt_post(system, listener, message);
+}

@@ -5,7 +5,18 @@
  * only when its effect is durable. A store may carry out many requests in one transaction.
  * Requests of one caller are carried out in the order they were submitted.
  *
- * Implementations: vito/store/sqlite. The simulator runs the same SQL in virtual time.
+ * What every store guarantees:
+ *   - RT_OK is durable. RT_UNAVAILABLE may have happened or not: LEG_OPEN and LEG_SETTLE can be
+ *     asked again (they are unique by the leg's id); what a GRANT moved shows in the next
+ *     BUDGET_OPEN as slice_nusd. Every other answer changed nothing.
+ *   - A month never grants more than its limit leaves, whoever asks and however many at once.
+ *   - A leg is settled once, by its caller or, when its gateway's life has ended, at what it held.
+ *   - Lives: `life` in an answer names this gateway's life at the store. It changes when the store
+ *     has taken the gateway for dead and has settled what it had open: its slices are gone. A
+ *     LEG_OPEN for the slice of an earlier life is answered RT_DENIED.
+ *
+ * Implementations: vito/store/sqlite, for one gateway; vito/store/postgres, for many. The
+ * simulator runs the same SQL in virtual time.
  */
 #ifndef VITO_STORE_H
 #define VITO_STORE_H
@@ -21,7 +32,10 @@
 #include "vito/policy_config.h"
 #include "vito/sealed.h"
 
-enum { VITO_STORED = RT_KIND_USER + 50 }; /* message kind; payload struct vito_stored */
+enum {
+    VITO_STORED = RT_KIND_USER + 50, /* message kind; payload struct vito_stored */
+    VITO_NEWS = RT_KIND_USER + 51,   /* to the listener; payload struct vito_news */
+};
 
 enum vito_op {
     VITO_TENANT_PUT,    /* document: the tenant, as JSON; creates or replaces */
@@ -107,6 +121,7 @@ struct vito_request {
     enum vito_op op;
     char tenant_id[VITO_TENANT_ID_BYTES];
     int64_t period_start_ms, period_end_ms; /* budget and leg operations: which month */
+    int64_t life;  /* LEG_OPEN: whose slice it spends, as BUDGET_OPEN or GRANT said; 0: any */
     int64_t at_ms; /* TENANT_PUT: wall time, kept with the version of its policy_config */
     union {
         struct vito_key key; /* KEY_ADD; KEY_REMOVE reads id */
@@ -135,12 +150,30 @@ struct vito_budget {
                               asked for it may not have heard the answer */
     int64_t tokens, interactions;
     int64_t media_ms[VITO_MODE_COUNT];
+    int64_t life;   /* OPEN, GRANT: of this gateway, at the store */
+    uint32_t nodes; /* OPEN, GRANT: gateways on the store, ourselves included; at least 1 */
+};
+
+/* What other gateways did. Heard at most once, soon after; none is for good: a listener that
+ * missed some finds the same in the store. */
+enum vito_news_kind {
+    VITO_NEWS_TENANT,   /* its document was changed or removed */
+    VITO_NEWS_KEYS,     /* so were its keys */
+    VITO_NEWS_RECALL,   /* one of them is short of its money: return what is free */
+    VITO_NEWS_RETURNED, /* some of its money came back */
+    VITO_NEWS_COUNT,
+};
+
+struct vito_news {
+    enum vito_news_kind kind;
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": any; the store was away, and nothing was heard */
 };
 
 struct vito_stored {
     enum vito_op op;
     enum rt_status status;     /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_INVALID (it is not sound) |
-                                  RT_TOO_BIG (the answer) | RT_UNAVAILABLE | RT_NO_MEMORY */
+                                  RT_TOO_BIG (the answer) | RT_DENIED (LEG_OPEN: see lives) |
+                                  RT_UNAVAILABLE | RT_NO_MEMORY */
     bool repeated;             /* LEG_SETTLE: it was settled before; nothing changed */
     bool created;              /* TENANT_PUT: there was none before */
     struct vito_budget budget; /* BUDGET_*, LEG_SETTLE */
@@ -160,6 +193,10 @@ struct vito_store {
      */
     void (*submit)(void *self, struct rt_actor *caller, const struct vito_request *request,
                    uint64_t request_id);
+
+    /* Names who is sent VITO_NEWS; the last one counts. NULL: there are no other gateways.
+     * Threads: any. */
+    void (*listen)(void *self, struct rt_address listener);
 };
 
 /* The answer in a message of kind VITO_STORED. */
@@ -168,6 +205,17 @@ vito_stored_of(struct rt_message *message)
 {
     return rt_message_payload(message);
 }
+
+/* What a message of kind VITO_NEWS has. */
+static inline const struct vito_news *
+vito_news_of(struct rt_message *message)
+{
+    return rt_message_payload(message);
+}
+
+/* Sends news to a listener, on the control lane. Threads: any. */
+void vito_store_tell(struct rt_system *system, struct rt_address listener,
+                     const struct vito_news *news);
 
 /* Answers from a store's own thread. Takes one reference of `document`. Threads: any. */
 void vito_store_answer(struct rt_system *system, struct rt_address caller, uint64_t request_id,

@@ -571,6 +571,30 @@ store_suite_a_restart_gives_the_rest_of_a_slice_back(const struct store_driver *
     driver->check(driver->self);
 }
 
+void
+store_suite_a_leg_on_the_slice_of_an_earlier_life_is_denied(const struct store_driver *driver)
+{
+    int64_t life = open_month(driver, 1000).life;
+    cr_assert_gt(life, 0);
+    struct vito_stored granted = budget(driver, VITO_BUDGET_GRANT, 0, 100, 100);
+    cr_assert_eq(granted.budget.life, life);
+    cr_assert_eq(granted.budget.nodes, 1);
+    struct vito_request request = leg_request(VITO_LEG_OPEN, "1", 10);
+    request.life = life;
+    cr_assert_eq(ask(driver, &request).status, RT_OK);
+    driver->restart(driver->self, NOON_MS);
+    struct vito_budget after = open_month(driver, 1000);
+    cr_assert_gt(after.life, life);
+    cr_assert_eq(after.slice_nusd, 0);
+    request = leg_request(VITO_LEG_OPEN, "2", 10);
+    request.life = life;
+    cr_assert_eq(ask(driver, &request).status, RT_DENIED);
+    cr_assert_eq(settle_leg(driver, "2", 0).status, RT_NOT_FOUND, "nothing was written");
+    request.life = after.life;
+    cr_assert_eq(ask(driver, &request).status, RT_OK);
+    driver->check(driver->self);
+}
+
 static enum rt_status
 append(const struct store_driver *driver, const char *id, const char *event, const char *details)
 {

@@ -45,6 +45,7 @@ struct store_driver {
     CASE(a_gateways_own_open_legs_are_listed)                                                      \
     CASE(a_restart_counts_what_open_legs_held_as_spent)                                            \
     CASE(a_restart_gives_the_rest_of_a_slice_back)                                                 \
+    CASE(a_leg_on_the_slice_of_an_earlier_life_is_denied)                                          \
     CASE(the_audit_trail_is_listed_as_documented)                                                  \
     CASE(the_audit_trail_is_listed_in_pages_and_by_session)                                        \
     CASE(an_event_is_appended_once_and_must_be_sound)                                              \

@@ -11,6 +11,15 @@ vito_pg_is_grouped(enum vito_op op)
            op == VITO_LEG_SETTLE || op == VITO_AUDIT_APPEND;
 }
 
+/* Whether a grant was refused that others' slices could make up for. */
+static bool
+is_short(const struct vito_request *request, const struct vito_stored *stored)
+{
+    return request->op == VITO_BUDGET_GRANT && stored->status == RT_OK &&
+           request->budget.need_nusd > 0 && stored->budget.granted_nusd == 0 &&
+           stored->budget.reserved_nusd > 0;
+}
+
 enum vito_pg_outcome
 vito_pg_run(struct vito_postgres *database, struct vito_pg_item *items, size_t count, bool commit)
 {
@@ -18,7 +27,8 @@ vito_pg_run(struct vito_postgres *database, struct vito_pg_item *items, size_t c
     enum vito_pg_outcome outcome = vito_pg_load(database, items, count);
     if (outcome != VITO_PG_DONE)
         return outcome;
-    const struct vito_books_owner owner = {database->node, database->epoch};
+    const struct vito_books_owner owner = {database->node, database->epoch,
+                                           (uint32_t)database->nodes_live};
     for (size_t i = 0; i < count; i++) {
         if (vito_tenant_id_is_valid(items[i].request->tenant_id))
             vito_books_carry_out(&database->books, &owner, items[i].request, &items[i].stored);
@@ -26,6 +36,9 @@ vito_pg_run(struct vito_postgres *database, struct vito_pg_item *items, size_t c
             items[i].stored =
                 (struct vito_stored){.op = items[i].request->op, .status = RT_INVALID};
     }
+    for (size_t i = 0; i < count; i++)
+        if (is_short(items[i].request, &items[i].stored))
+            vito_pg_tell(database, VITO_NEWS_RECALL, items[i].request->tenant_id);
     if (database->books.failed)
         return vito_pg_fail(&database->link, "53200", "out of memory");
     vito_pg_save(database);

@@ -102,6 +102,7 @@ struct vito_pg_event *vito_books_add_event(struct vito_books *books,
 struct vito_books_owner {
     const char *node;
     int64_t epoch;
+    uint32_t nodes; /* on the store */
 };
 
 /* Carries out a GRANT, LEG_OPEN, LEG_EXTEND, LEG_SETTLE or AUDIT_APPEND. Its answer is in

@@ -66,6 +66,8 @@ carry_out_grant(struct vito_books *books, const struct vito_books_owner *owner,
     int64_t left = figures->limit_nusd - figures->posted_nusd - figures->reserved_nusd;
     int64_t granted = smaller(want > need ? want : need, left);
     stored->budget = *figures;
+    stored->budget.life = owner->epoch;
+    stored->budget.nodes = owner->nodes;
     if (granted < need || granted <= 0)
         return RT_OK; /* nothing is moved */
     struct vito_pg_grant *grant =
@@ -77,7 +79,7 @@ carry_out_grant(struct vito_books *books, const struct vito_books_owner *owner,
     grant->changed = true;
     month->figures.reserved_nusd += granted;
     month->changed = true; /* its excess is not: the database refuses a grant beyond the limit */
-    stored->budget = month->figures;
+    stored->budget.reserved_nusd += granted;
     stored->budget.granted_nusd = granted;
     return RT_OK;
 }
@@ -93,6 +95,8 @@ carry_out_open(struct vito_books *books, const struct vito_books_owner *owner,
                const struct vito_request *request)
 {
     const struct vito_leg *row = &request->leg;
+    if (request->life != 0 && request->life != owner->epoch)
+        return RT_DENIED;
     if (!is_leg_id(row->id) || row->held_nusd < 0 || row->provider_id[0] == '\0')
         return RT_INVALID;
     if (vito_books_leg(books, request->tenant_id, row->id) != NULL)

@@ -28,6 +28,7 @@ struct vito_postgres {
     unsigned lease_result; /* 0: the transaction only reads */
     bool begin_unread;     /* that result is still to be looked at */
     struct vito_books books;
+    struct vito_pg_array news; /* for other gateways, with the commit */
     struct vito_pg_array columns[VITO_PG_COLUMNS_MAX];
     struct vito_pg_array keys[4];
 };
@@ -107,6 +108,17 @@ RT_MUST_USE enum vito_pg_outcome vito_pg_settle_node(struct vito_postgres *datab
 
 /* The record in a row of a list. (lists.c) */
 struct vito_audit_record vito_pg_record(const struct vito_pg_link *link, unsigned result, int row);
+
+/* Tells other gateways, if there are any, with the commit. (news.c) */
+void vito_pg_tell(struct vito_postgres *database, enum vito_news_kind kind, const char *tenant_id);
+
+/* The next thing another gateway told. False when there is none. (news.c) */
+RT_MUST_USE bool vito_pg_hear(struct vito_postgres *database, struct vito_news *news_out);
+
+/* Settles one node whose lease ran out `grace_ms` ago; *found_out tells whether there was one.
+ * (recover.c) */
+RT_MUST_USE enum vito_pg_outcome vito_pg_reap(struct vito_postgres *database, uint32_t grace_ms,
+                                              bool *found_out);
 
 /* single.c's parts: they return what vito_pg_run_single() does. */
 enum vito_pg_outcome vito_pg_budget_open(struct vito_postgres *database, struct vito_pg_item *item);

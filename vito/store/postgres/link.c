@@ -100,7 +100,7 @@ vito_pg_connect(struct vito_pg_link *link, const char *uri)
 enum vito_pg_outcome
 vito_pg_prepare_all(struct vito_pg_link *link)
 {
-    PGresult *result = PQexec(link->connection, "SET ROLE twin_gateway");
+    PGresult *result = PQexec(link->connection, "SET ROLE twin_gateway; LISTEN vito");
     bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
     for (int i = 0; i < VITO_PG_STATEMENT_COUNT && done; i++) {

@@ -47,6 +47,8 @@ vito_pg_budget_open(struct vito_postgres *database, struct vito_pg_item *item)
         return outcome;
     item->stored.budget = vito_pg_figures(&database->link, opened, 0);
     item->stored.budget.slice_nusd = read_free(database, left);
+    item->stored.budget.life = database->epoch;
+    item->stored.budget.nodes = (uint32_t)database->nodes_live;
     return VITO_PG_DONE;
 }
 
@@ -66,6 +68,7 @@ give_back(struct vito_postgres *database, struct vito_pg_item *item, int64_t amo
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome == VITO_PG_DONE)
         item->stored.budget = vito_pg_figures(&database->link, result, 0);
+    vito_pg_tell(database, VITO_NEWS_RETURNED, request->tenant_id);
     return outcome;
 }
 

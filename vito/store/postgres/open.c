@@ -1,6 +1,7 @@
 /*
  * Opening and closing the store.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,11 @@
 #include "runtime/text.h"
 #include "vito/store/postgres/internal.h"
 
-enum { LEASE_MS = 5000 };
+enum {
+    LEASE_MS = 5000,
+    NAME_MS = 3000, /* the server notices the end of a former life a little later */
+    NAME_STEP_MS = 50,
+};
 
 bool
 vito_postgres_is_uri(const char *text)
@@ -127,6 +132,10 @@ start(struct vito_postgres *database, bool may_migrate, const struct vito_pg_pro
     if (status != RT_OK)
         return status;
     status = vito_pg_attach(database);
+    for (int waited_ms = 0; status == RT_EXISTS && waited_ms < NAME_MS; waited_ms += NAME_STEP_MS) {
+        poll(NULL, 0, NAME_STEP_MS);
+        status = vito_pg_attach(database);
+    }
     if (status == RT_OK && vito_pg_recover(database) != VITO_PG_DONE)
         status = RT_IO;
     return status == RT_OK
@@ -195,6 +204,7 @@ vito_postgres_close(struct vito_postgres *database)
     vito_pg_disconnect(&database->link);
     for (size_t i = 0; i < RT_COUNT_OF(database->columns); i++)
         vito_pg_array_deinit(&database->columns[i]);
+    vito_pg_array_deinit(&database->news);
     for (size_t i = 0; i < RT_COUNT_OF(database->keys); i++)
         vito_pg_array_deinit(&database->keys[i]);
     vito_books_deinit(&database->books);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "runtime/log.h"
 #include "vito/store/postgres/internal.h"
 
 enum { LEGS_AT_ONCE = 500 };
@@ -94,4 +95,27 @@ vito_pg_recover(struct vito_postgres *database)
     else
         vito_pg_rollback(database);
     return outcome;
+}
+
+enum vito_pg_outcome
+vito_pg_reap(struct vito_postgres *database, uint32_t grace_ms, bool *found_out)
+{
+    struct vito_pg_arguments find = {0}, fence = {0};
+    char node[VITO_NODE_BYTES];
+    vito_pg_add_text(&find, database->node);
+    vito_pg_add_i64(&find, grace_ms);
+    *found_out = false;
+    vito_pg_begin(database, NULL, 0, true);
+    unsigned result = vito_pg_send(&database->link, VITO_PG_NODE_FIND_DEAD, &find);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome == VITO_PG_DONE && vito_pg_rows(&database->link, result) > 0) {
+        int64_t epoch = vito_pg_i64(&database->link, result, 0, 1);
+        vito_pg_copy(&database->link, result, 0, 0, node, sizeof(node));
+        vito_pg_add_text(&fence, node);
+        vito_pg_send(&database->link, VITO_PG_NODE_FENCE, &fence);
+        outcome = vito_pg_settle_node(database, node, epoch + 1);
+        rt_log(RT_LOG_WARN, "store.settled_another", RT_STR("node", node), RT_I64("epoch", epoch));
+        *found_out = outcome == VITO_PG_DONE;
+    }
+    return outcome == VITO_PG_DONE ? vito_pg_commit(database) : outcome;
 }

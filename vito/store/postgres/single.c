@@ -62,6 +62,7 @@ put_tenant(struct vito_postgres *database, struct vito_pg_item *item)
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome == VITO_PG_DONE)
         item->stored.created = vito_pg_i64(&database->link, put, 0, 0) != 0;
+    vito_pg_tell(database, VITO_NEWS_TENANT, request->tenant_id);
     return outcome;
 }
 
@@ -70,6 +71,8 @@ remove_tenant(struct vito_postgres *database, struct vito_pg_item *item)
 {
     struct vito_pg_arguments arguments = {0};
     vito_pg_add_text(&arguments, item->request->tenant_id);
+    vito_pg_tell(database, VITO_NEWS_TENANT, item->request->tenant_id);
+    vito_pg_tell(database, VITO_NEWS_KEYS, item->request->tenant_id);
     return change(database, VITO_PG_TENANT_REMOVE, &arguments, item);
 }
 
@@ -91,6 +94,7 @@ add_key(struct vito_postgres *database, struct vito_pg_item *item)
     vito_pg_add_text(&arguments, item->request->tenant_id);
     vito_pg_add_bytes(&arguments, key->digest.bytes, sizeof(key->digest.bytes));
     vito_pg_add_i64(&arguments, key->created_ms);
+    vito_pg_tell(database, VITO_NEWS_KEYS, item->request->tenant_id);
     return change(database, VITO_PG_KEY_ADD, &arguments, item);
 }
 
@@ -100,6 +104,7 @@ remove_key(struct vito_postgres *database, struct vito_pg_item *item)
     struct vito_pg_arguments arguments = {0};
     vito_pg_add_text(&arguments, item->request->key.id);
     vito_pg_add_text(&arguments, item->request->tenant_id);
+    vito_pg_tell(database, VITO_NEWS_KEYS, item->request->tenant_id);
     return change(database, VITO_PG_KEY_REMOVE, &arguments, item);
 }
 

@@ -62,6 +62,14 @@ static const struct {
     [VITO_PG_NODE_END] = {"node_end",
                           "UPDATE vito.nodes SET expires_at = '-infinity'"
                           " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"},
+    [VITO_PG_NODE_FIND_DEAD] =
+        {"node_find_dead", "SELECT node, epoch FROM vito.nodes WHERE state = 'live'"
+                           " AND expires_at < clock_timestamp() - $2::bigint * INTERVAL '1 ms'"
+                           " AND node <> $1::text ORDER BY node LIMIT 1 FOR UPDATE SKIP LOCKED"},
+    [VITO_PG_NODE_FENCE] = {"node_fence", "UPDATE vito.nodes SET epoch = epoch + 1, state = 'ended'"
+                                          " WHERE node = $1::text"},
+    [VITO_PG_NOTIFY] = {"notify",
+                        "SELECT pg_notify('vito', line) FROM unnest($1::text[]) AS k (line)"},
     [VITO_PG_NODE_OPEN_LEGS] =
         {"node_open_legs",
          "SELECT tenant_id, leg_id, period_start_ms, held_nusd FROM vito.usage"

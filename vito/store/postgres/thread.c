@@ -23,6 +23,7 @@ enum {
     RECONCILE_MS = 10000, /* how long the fate of a commit is asked for */
     TRIES_MAX = 3,        /* of a transaction that met another one's locks */
     BEATS_PER_LEASE = 4,
+    GRACE_MS = 1000, /* after a lease has run out */
 };
 
 struct vito_postgres_thread {
@@ -33,6 +34,9 @@ struct vito_postgres_thread {
     uint64_t beat_ns;  /* when the lease is to be renewed */
     uint64_t retry_ns; /* away: when to try again */
     uint32_t retry_ms;
+    uint64_t attached_ns;
+    pthread_mutex_t listener_lock;
+    struct rt_address listener;
     struct vito_intake_item *batch[VITO_INTAKE_BATCH_MAX];
     struct vito_pg_item items[VITO_INTAKE_BATCH_MAX];
 };
@@ -54,6 +58,15 @@ static void
 plan_beat(struct vito_postgres_thread *thread)
 {
     thread->beat_ns = now_ns(thread) + thread->database->lease_ms * RT_NS_PER_MS / BEATS_PER_LEASE;
+}
+
+static void
+tell(struct vito_postgres_thread *thread, const struct vito_news *news)
+{
+    pthread_mutex_lock(&thread->listener_lock);
+    struct rt_address listener = thread->listener;
+    pthread_mutex_unlock(&thread->listener_lock);
+    vito_store_tell(thread->intake.system, listener, news);
 }
 
 /* A former life of this node was settled by others: begins the next one. */
@@ -94,6 +107,17 @@ mend(struct vito_postgres_thread *thread)
     plan_retry(thread);
 }
 
+static void
+hear(struct vito_postgres_thread *thread)
+{
+    struct vito_news news;
+    bool was_connected = is_connected(thread);
+    while (vito_pg_hear(thread->database, &news))
+        tell(thread, &news);
+    if (was_connected && !is_connected(thread))
+        mend(thread);
+}
+
 /* One attempt to come back. */
 static void
 attach(struct vito_postgres_thread *thread)
@@ -106,9 +130,12 @@ attach(struct vito_postgres_thread *thread)
     }
     rt_log(RT_LOG_INFO, "store.back", RT_STR("node", database->node));
     thread->retry_ms = RETRY_FIRST_MS;
+    thread->attached_ns = now_ns(thread);
     if (database->fenced)
         begin_life(thread);
     plan_beat(thread);
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_TENANT});
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_KEYS});
 }
 
 /* Whether a transaction whose commit nobody confirmed took place. */
@@ -246,12 +273,26 @@ drain(struct vito_postgres_thread *thread)
     }
 }
 
+/* Renews the lease, and settles those whose lease ran out. Not before a whole lease and its grace
+ * after we came: when all were cut off together, each may renew its own first. */
 static void
 beat(struct vito_postgres_thread *thread)
 {
     struct vito_postgres *database = thread->database;
-    vito_pg_begin(database, NULL, 0, true);
-    if (vito_pg_exchange(database) != VITO_PG_DONE || vito_pg_commit(database) != VITO_PG_DONE)
+    uint64_t learning_ns = (database->lease_ms + GRACE_MS) * RT_NS_PER_MS;
+    bool found = now_ns(thread) - thread->attached_ns >= learning_ns;
+    enum vito_pg_outcome outcome;
+    if (!found) {
+        vito_pg_begin(database, NULL, 0, true);
+        outcome = vito_pg_exchange(database);
+        if (outcome == VITO_PG_DONE)
+            outcome = vito_pg_commit(database);
+    } else {
+        do {
+            outcome = vito_pg_reap(database, GRACE_MS, &found);
+        } while (outcome == VITO_PG_DONE && found);
+    }
+    if (outcome != VITO_PG_DONE)
         mend(thread);
     plan_beat(thread);
 }
@@ -262,9 +303,12 @@ rest(struct vito_postgres_thread *thread)
 {
     uint64_t due_ns = is_connected(thread) ? thread->beat_ns : thread->retry_ns;
     uint64_t now = now_ns(thread);
-    struct pollfd wake = {.fd = thread->intake.wake_fd, .events = POLLIN};
+    struct pollfd wakes[] = {{.fd = thread->intake.wake_fd, .events = POLLIN},
+                             {.fd = -1, .events = POLLIN}};
+    if (is_connected(thread))
+        wakes[1].fd = PQsocket(thread->database->link.connection);
     int wait_ms = due_ns > now ? (int)((due_ns - now) / RT_NS_PER_MS) + 1 : 0;
-    if (poll(&wake, 1, wait_ms) > 0)
+    if (poll(wakes, 2, wait_ms) > 0 && wakes[0].revents != 0)
         vito_intake_rest(&thread->intake);
 }
 
@@ -280,6 +324,7 @@ thread_main(void *context)
         drain(thread);
         if (stopping)
             break;
+        hear(thread);
         if (!is_connected(thread) && now_ns(thread) >= thread->retry_ns)
             attach(thread);
         else if (is_connected(thread) && now_ns(thread) >= thread->beat_ns)
@@ -298,6 +343,8 @@ vito_postgres_thread_start(struct vito_postgres *database, struct rt_system *sys
     thread->database = database;
     thread->world = rt_system_world(system);
     thread->retry_ms = RETRY_FIRST_MS;
+    thread->attached_ns = now_ns(thread);
+    pthread_mutex_init(&thread->listener_lock, NULL);
     if (vito_intake_init(&thread->intake, system) == RT_OK) {
         if (pthread_create(&thread->id, NULL, thread_main, thread) == 0)
             return thread;
@@ -313,10 +360,19 @@ submit(void *self, struct rt_actor *caller, const struct vito_request *request, 
     vito_intake_submit(&((struct vito_postgres_thread *)self)->intake, caller, request, request_id);
 }
 
+static void
+listen_to(void *self, struct rt_address listener)
+{
+    struct vito_postgres_thread *thread = self;
+    pthread_mutex_lock(&thread->listener_lock);
+    thread->listener = listener;
+    pthread_mutex_unlock(&thread->listener_lock);
+}
+
 struct vito_store
 vito_postgres_thread_store(struct vito_postgres_thread *thread)
 {
-    return (struct vito_store){.self = thread, .submit = submit};
+    return (struct vito_store){.self = thread, .submit = submit, .listen = listen_to};
 }
 
 void
@@ -325,6 +381,7 @@ vito_postgres_thread_stop(struct vito_postgres_thread *thread)
     vito_intake_stop(&thread->intake);
     pthread_join(thread->id, NULL);
     vito_intake_deinit(&thread->intake);
+    pthread_mutex_destroy(&thread->listener_lock);
     vito_postgres_close(thread->database);
     free(thread);
 }

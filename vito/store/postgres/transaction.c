@@ -51,6 +51,7 @@ vito_pg_begin(struct vito_postgres *database, const struct vito_pg_item *items, 
         database->lease_result = vito_pg_send(&database->link, VITO_PG_NODE_LEASE, &lease);
         database->batch++;
     }
+    vito_pg_array_begin(&database->news, VITO_PG_TEXT);
     database->in_transaction = true;
     database->begin_unread = true;
 }
@@ -85,6 +86,11 @@ vito_pg_exchange(struct vito_postgres *database)
 enum vito_pg_outcome
 vito_pg_commit(struct vito_postgres *database)
 {
+    if (database->news.count > 0) {
+        struct vito_pg_arguments arguments = {0};
+        vito_pg_add_array(&arguments, &database->news);
+        vito_pg_send(&database->link, VITO_PG_NOTIFY, &arguments);
+    }
     unsigned result = vito_pg_send_text(&database->link, "COMMIT");
     database->committing = true;
     enum vito_pg_outcome outcome = vito_pg_exchange(database);

@@ -54,6 +54,8 @@ vito_handle_budget_open(struct vito_sqlite *database, const struct vito_request 
     if (status != RT_OK)
         return status;
     answer->stored.budget = vito_budget_of_row(database);
+    answer->stored.budget.life = database->epoch;
+    answer->stored.budget.nodes = 1;
     if (VITO_QUERY(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end) != RT_EMPTY)
         return RT_UNAVAILABLE;
     return read_free(database, request, &answer->stored.budget.slice_nusd);
@@ -94,10 +96,12 @@ vito_handle_budget_grant(struct vito_sqlite *database, const struct vito_request
     int64_t granted = want > need ? want : need;
     if (granted > left)
         granted = left;
-    if (granted < need || granted <= 0)
-        return RT_OK; /* nothing is moved */
-    status = move(database, request, granted, answer);
-    budget->granted_nusd = granted;
+    if (granted >= need && granted > 0) {
+        status = move(database, request, granted, answer);
+        budget->granted_nusd = granted;
+    }
+    budget->life = database->epoch;
+    budget->nodes = 1;
     return status;
 }
 

@@ -24,6 +24,8 @@ vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *re
 {
     (void)answer;
     const struct vito_leg *leg = &request->leg;
+    if (request->life != 0 && request->life != database->epoch)
+        return RT_DENIED;
     enum rt_status status = VITO_QUERY(
         database, QUERY_LEG_OPEN, vito_text(leg->id), vito_text(request->tenant_id),
         vito_i64(request->period_start_ms), vito_text(VITO_NODE), vito_i64(database->epoch),

@@ -1,0 +1,96 @@
+/*
+ * What other gateways on the same store changed: documents and keys are read again, and what is
+ * about money goes to its tenant.
+ */
+#include <string.h>
+
+#include "actors/registry_state.h"
+#include "runtime/text.h"
+
+/* What a change waits for, when news made us ask. */
+static const enum twin_kind reads_document = TENANT_NEWS, reads_keys = (enum twin_kind)VITO_NEWS;
+
+static void
+ask(struct rt_actor *self, struct registry *registry, enum vito_op op, enum twin_kind kind,
+    const char *tenant_id)
+{
+    struct vito_request request = {.op = op};
+    RT_TEXT_SET(request.tenant_id, tenant_id);
+    registry_submit(self, registry, kind, &request); /* without memory: stale until the next */
+}
+
+static void
+read_documents(struct rt_actor *self, struct registry *registry, const char *tenant_id)
+{
+    for (struct rt_table_link *link = rt_table_first(&registry->entries); link != NULL;
+         link = link->newer) {
+        const struct registry_entry *entry = RT_CONTAINER_OF(link, struct registry_entry, link);
+        bool is_meant = *tenant_id == '\0' || strcmp(entry->id, tenant_id) == 0;
+        if (is_meant && entry->phase == ENTRY_AWAKE)
+            ask(self, registry, VITO_TENANT_GET, reads_document, entry->id);
+    }
+}
+
+static void
+pass_on(struct rt_actor *self, const struct registry *registry, const struct vito_news *news)
+{
+    const struct registry_entry *entry = registry_find(registry, news->tenant_id);
+    struct rt_message *message = NULL;
+    if (entry != NULL && entry->phase == ENTRY_AWAKE)
+        message = rt_message_create(TENANT_NEWS, sizeof(*news));
+    if (message == NULL)
+        return;
+    *(struct vito_news *)rt_message_payload(message) = *news;
+    rt_send_control(self, entry->tenant, message);
+}
+
+void
+registry_on_news(struct rt_actor *self, struct registry *registry, const struct vito_news *news)
+{
+    switch (news->kind) {
+    case VITO_NEWS_TENANT:
+        read_documents(self, registry, news->tenant_id);
+        break;
+    case VITO_NEWS_KEYS:
+        ask(self, registry, VITO_KEY_LIST, reads_keys, news->tenant_id);
+        break;
+    case VITO_NEWS_RECALL:
+    case VITO_NEWS_RETURNED:
+        pass_on(self, registry, news);
+        break;
+    case VITO_NEWS_COUNT:
+        break;
+    }
+}
+
+/* A key that cannot be kept for want of memory is as unknown as before. */
+static void
+replace_keys(struct registry *registry, const char *tenant_id, const struct rt_buffer *list)
+{
+    registry_remove_keys(registry, tenant_id, NULL);
+    size_t count = list == NULL ? 0 : list->size_bytes / sizeof(struct vito_key);
+    for (size_t i = 0; i < count; i++) {
+        struct vito_key key;
+        memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));
+        if (!registry_add_key(registry, &key))
+            return;
+    }
+}
+
+bool
+registry_on_news_read(struct rt_actor *self, struct registry *registry,
+                      const struct registry_change *change, const struct vito_stored *stored,
+                      struct rt_buffer *document)
+{
+    if (change->kind == reads_keys && stored->status == RT_OK) {
+        replace_keys(registry, change->tenant_id, document);
+    } else if (change->kind == reads_document) {
+        struct registry_entry *entry = registry_find(registry, change->tenant_id);
+        bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
+        if (awake && stored->status == RT_OK)
+            registry_configure_tenant(self, entry, document);
+        else if (awake && stored->status == RT_NOT_FOUND)
+            registry_drain_tenant(self, entry);
+    }
+    return change->kind == reads_keys || change->kind == reads_document;
+}

@@ -1,0 +1,141 @@
+// Several gateways on one PostgreSQL: they spend one limit together, exactly; what one is told the
+// others know; what one leaves open when it dies the others settle.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { addGateway, startShared, stopShared } from '../cluster.mjs'
+import { compareWithBill, until } from '../harness.mjs'
+
+const DOLLAR = {
+  policy_config: {
+    limits: { monthly_hard_limit_usd: '1.00' },
+    rate: { per_second: 1000, burst: 1000 },
+    prices: { interaction_usd: '0.01', token_1k_usd: '0' },
+  },
+}
+
+let world
+let nodes
+before(async () => {
+  world = await startShared()
+  nodes = [world, await addGateway(world), await addGateway(world)]
+})
+after(() => stopShared(world))
+
+// Every client asks until it is refused; the statuses of all.
+async function spend(twin, gateways, clients) {
+  const statuses = []
+  const client = async gateway => {
+    for (let refused = 0; refused < 3; ) {
+      const { status } = await gateway.turn(twin)
+      statuses.push(status)
+      refused += status === 402
+      assert.ok(status === 200 || status === 402, `${status}`)
+    }
+  }
+  const all = Array.from({ length: clients }, (_, i) => client(gateways[i % gateways.length]))
+  await Promise.all(all)
+  return statuses.filter(status => status === 200).length
+}
+
+async function checkDollar(twin, succeeded, calls) {
+  assert.equal(succeeded, 100)
+  assert.equal(calls, 100)
+  for (const node of nodes) assert.equal((await node.balance(twin)).posted_usd, '1.000000000')
+  assert.equal((await world.audit(twin, 'BILLING_EVENT')).length, 100)
+  assert.deepEqual(
+    world.cluster.query(
+      `SELECT posted_nusd, reserved_nusd, excess_nusd FROM vito.budgets WHERE tenant_id = '${twin.id}'`,
+    ),
+    ['1000000000|0|0'],
+  )
+  await compareWithBill(assert, world, twin, '0.01')
+}
+
+for (const count of [2, 3]) {
+  test(`${count} gateways spend a dollar in one hundred one-cent turns`, async () => {
+    const twin = await world.twin(`dollar-${count}`, DOLLAR)
+    const gateways = nodes.slice(0, count)
+    for (const node of gateways) await until(async () => (await node.balance(twin)) !== null, 'it')
+    const calls = await world.calls('openai')
+    const succeeded = await spend(twin, gateways, 2 * count)
+    await checkDollar(twin, succeeded, (await world.calls('openai')) - calls)
+  })
+}
+
+test('what one gateway holds and does not need another one gets', async () => {
+  const twin = await world.twin('recalled', DOLLAR)
+  for (const node of nodes) assert.equal((await node.turn(twin)).status, 200)
+  const [held] = world.cluster.query(
+    `SELECT count(*) FROM vito.grants WHERE tenant_id = 'recalled' AND left_nusd > 0`,
+  )
+  assert.ok(Number(held) > 1, 'several of them hold some')
+  const calls = await world.calls('openai')
+  let succeeded = 3
+  for (let i = 0; i < 97; i++) succeeded += (await nodes[1].turn(twin)).status === 200
+  assert.equal(succeeded, 100)
+  assert.equal((await nodes[1].turn(twin)).status, 402)
+  await checkDollar(twin, succeeded, (await world.calls('openai')) - calls + 3)
+})
+
+test('a key, a limit and an end are known everywhere', async () => {
+  const twin = await world.twin('known', DOLLAR)
+  await until(async () => (await nodes[2].turn(twin)).status === 200, 'the key everywhere')
+  const limits = { monthly_hard_limit_usd: '0.01' }
+  await world.twin('known', { policy_config: { ...DOLLAR.policy_config, limits } })
+  await until(async () => (await nodes[2].turn(twin)).status === 402, 'the limit everywhere')
+  await world.admin('DELETE', `/api/tenants/known`)
+  await until(async () => (await nodes[2].turn(twin)).status === 401, 'the end everywhere')
+})
+
+test('what a dead gateway held comes back, and what it had open counts as spent', async () => {
+  const twin = await world.twin('orphan', DOLLAR)
+  const last = await addGateway(world)
+  await until(async () => (await last.turn(twin)).status === 200, 'its first turn')
+  await world.fault('openai', 'hang', 1)
+  last.turn(twin).catch(() => {})
+  await until(
+    () =>
+      world.cluster.query(
+        `SELECT 1 FROM vito.usage WHERE tenant_id = 'orphan' AND state = 'open'`,
+      ).length === 1,
+    'an open leg',
+  )
+  await last.gateway.stop('SIGKILL')
+  world.others.pop()
+  await until(
+    () =>
+      world.cluster.query(
+        `SELECT 1 FROM vito.budgets WHERE tenant_id = 'orphan' AND reserved_nusd = 0`,
+      ).length === 1,
+    'its slice to come back',
+  )
+  const outcomes = (await world.audit(twin, 'BILLING_EVENT')).map(entry => entry.outcome)
+  assert.deepEqual(outcomes.sort(), ['completed', 'recovered'])
+  let succeeded = 0
+  for (let i = 0; i < 100; i++) succeeded += (await world.turn(twin)).status === 200
+  assert.equal(succeeded, 98)
+})
+
+test('a gateway that stood still for too long spends nothing of what was taken from it', async () => {
+  const twin = await world.twin('paused', DOLLAR)
+  const still = await addGateway(world)
+  await until(async () => (await still.turn(twin)).status === 200, 'its first turn')
+  process.kill(still.gateway.pid, 'SIGSTOP')
+  await until(
+    () =>
+      world.cluster.query(
+        `SELECT 1 FROM vito.budgets WHERE tenant_id = 'paused' AND reserved_nusd = 0`,
+      ).length === 1,
+    'its slice to come back',
+  )
+  let succeeded = 1
+  for (let i = 0; i < 99; i++) succeeded += (await world.turn(twin)).status === 200
+  assert.equal(succeeded, 100)
+  process.kill(still.gateway.pid, 'SIGCONT')
+  const statuses = new Set()
+  for (let i = 0; i < 20; i++) statuses.add((await still.turn(twin)).status)
+  assert.ok(!statuses.has(200), [...statuses].join(' '))
+  assert.ok(statuses.has(402), [...statuses].join(' '))
+  assert.equal((await world.balance(twin)).posted_usd, '1.000000000')
+  assert.equal((await world.audit(twin, 'BILLING_EVENT')).length, 100)
+})
