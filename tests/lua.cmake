@@ -11,7 +11,7 @@ foreach(unit lua_config lua_vm policies policy_fuzz policy_memory policy_setting
 endforeach()
 
 # Those of adapters have a host that plays recorded answers of vendors.
-foreach(unit adapter_vm cartesia_adapter openai_adapter tavus_adapter)
+foreach(unit adapter_events adapter_memory adapter_vm cartesia_adapter openai_adapter tavus_adapter)
   twin_test(lua ${unit})
   if(TARGET test_${unit})
     target_sources(test_${unit} PRIVATE unit/lua/fake_host.c unit/lua/policy_box.c)
