@@ -108,7 +108,11 @@ wake_tenant(struct rt_actor *self, struct registry *registry, struct registry_en
         return PROBLEM_INTERNAL;
     }
     struct rt_spawn_options options = {
-        .behaviour = &tenant_behaviour, .args = &args, .worker = RT_ANY_WORKER};
+        .behaviour = &tenant_behaviour,
+        .args = &args,
+        .worker = RT_ANY_WORKER,
+        .group_weight = 1, /* with its sessions: a crowd at one twin must not starve the others */
+    };
     if (rt_spawn_child(self, &options, &entry->tenant) != RT_OK) {
         tenant_config_release(args.config);
         return PROBLEM_OVERLOAD;

@@ -103,6 +103,20 @@ drop_restart(struct rt_actor *actor)
     actor->restart = NULL;
 }
 
+/* Into a new group, or that of its parent, whose turn this is. */
+static bool
+join_group(struct rt_actor *actor, unsigned weight, struct rt_address parent)
+{
+    struct rt_groups *groups = &actor->system->groups;
+    if (weight > 0) {
+        actor->group = rt_group_create(groups, weight);
+        return actor->group != RT_NO_GROUP;
+    }
+    actor->group = parent.id == 0 ? RT_NO_GROUP : parent.actor->group;
+    rt_group_join(groups, actor->group);
+    return true;
+}
+
 static enum rt_status
 fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_options *options,
         struct rt_address parent)
@@ -116,16 +130,17 @@ fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_
     actor->timers = NULL;
     actor->stash = NULL;
     actor->flags = 0;
-    actor->worker = (int16_t)options->worker;
+    actor->worker = (int8_t)options->worker;
     atomic_store_explicit(&actor->messages, 0, memory_order_relaxed);
     atomic_store_explicit(&actor->behaviour, options->behaviour, memory_order_relaxed);
     atomic_store_explicit(&actor->id, id, memory_order_relaxed);
+    if (!join_group(actor, options->group_weight, parent))
+        return RT_NO_MEMORY;
     enum rt_status status = make_restart(actor, options);
-    if (status != RT_OK)
-        return status;
-    status = make_state(actor, options->args);
-    if (status != RT_OK)
+    if (status == RT_OK && (status = make_state(actor, options->args)) != RT_OK)
         drop_restart(actor);
+    if (status != RT_OK)
+        rt_group_part(&system->groups, actor->group);
     return status;
 }
 
@@ -232,6 +247,7 @@ rt_actor_end(struct rt_actor *actor, struct rt_message *current, bool taken,
     struct rt_message *unread = rt_mailbox_close(&actor->mailbox, current, taken);
     rt_bounce_list(system, unread);
     drop_restart(actor);
+    rt_group_part(&system->groups, actor->group);
     atomic_store_explicit(&actor->id, 0, memory_order_relaxed);
     rt_slab_give(&system->slab, actor);
 }

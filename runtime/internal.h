@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "runtime/actor.h"
+#include "runtime/group.h"
 #include "runtime/mailbox.h"
 #include "runtime/run_queue.h"
 #include "runtime/slab.h"
@@ -54,10 +55,12 @@ struct rt_actor {
     struct rt_stash *stash;     /* messages put aside, newest first */
     struct rt_restart *restart; /* NULL: never restarted */
     atomic_uint messages;       /* handled, wraps; stored by the running worker */
-    int16_t worker;             /* the only one that may run it, or RT_ANY_WORKER */
+    uint16_t group;             /* or RT_NO_GROUP; set by the spawner, for life */
+    int8_t worker;              /* the only one that may run it, or RT_ANY_WORKER */
     uint8_t flags;              /* enum rt_actor_flag */
 };
 
+_Static_assert(RT_WORKERS_MAX <= INT8_MAX, "a worker's number fits into `worker`");
 _Static_assert(sizeof(struct rt_actor) <= 192, "DESIGN: at most 192 bytes a header");
 
 static inline uint64_t
@@ -179,6 +182,7 @@ struct rt_system {
     struct rt_scheduler *scheduler; /* one of these two is set */
     struct rt_sim *sim;
     struct rt_slab slab;
+    struct rt_groups groups;
     struct rt_dead_letters dead_letters;
     atomic_uint_fast64_t next_id;
     atomic_uint_fast64_t refused, failures, restarts;

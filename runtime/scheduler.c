@@ -75,15 +75,42 @@ take_injected(struct rt_scheduler *scheduler)
     return actor;
 }
 
-/* To the back of this worker's ring; what does not fit goes to everybody. */
+/* To the back of this worker's ring; what does not fit goes to everybody. Of a group: only one that
+ * represents it. */
 static void
-push_ring(struct rt_thread *thread, struct rt_actor *actor)
+push_entry(struct rt_thread *thread, struct rt_actor *actor)
 {
     struct rt_scheduler *scheduler = thread->scheduler;
     if (!rt_run_queue_push(&thread->ring, actor))
         inject(scheduler, actor);
     else if (!rt_idle_is_watched(&scheduler->idle))
         wake_somebody(scheduler);
+}
+
+/* Whether a runnable actor goes to a run queue; or it waits for its group's turn. */
+static bool
+is_entry(struct rt_actor *actor)
+{
+    return actor->group == RT_NO_GROUP || rt_group_enter(&actor->system->groups, actor);
+}
+
+static void
+push_ring(struct rt_thread *thread, struct rt_actor *actor)
+{
+    if (is_entry(actor))
+        push_entry(thread, actor);
+}
+
+/* What came out of a run queue; the next one of its group takes its place at the back. */
+static struct rt_actor *
+take_entry(struct rt_thread *thread, struct rt_actor *actor)
+{
+    if (actor == NULL || actor->group == RT_NO_GROUP)
+        return actor;
+    struct rt_actor *next = rt_group_leave(&actor->system->groups, actor);
+    if (next != NULL)
+        push_entry(thread, next);
+    return actor;
 }
 
 static void
@@ -126,7 +153,8 @@ rt_scheduler_add(struct rt_actor *actor)
         return;
     }
     if (here == NULL) {
-        inject(scheduler, actor);
+        if (is_entry(actor))
+            inject(scheduler, actor);
         return;
     }
     struct rt_actor *displaced = here->next;
@@ -195,18 +223,18 @@ take_local(struct rt_thread *thread)
     struct rt_actor *actor;
     if (thread->round % ROUNDS_PER_INJECT == 0 &&
         (actor = take_injected(thread->scheduler)) != NULL)
-        return actor;
+        return take_entry(thread, actor);
     if ((actor = take_next(thread)) != NULL)
         return actor;
     thread->next_streak = 0;
     bool ring_first = thread->round % 2 == 0;
     if (ring_first && (actor = rt_run_queue_pop(&thread->ring)) != NULL)
-        return actor;
+        return take_entry(thread, actor);
     if ((actor = take_pinned(thread)) != NULL)
         return actor;
     if (!ring_first && (actor = rt_run_queue_pop(&thread->ring)) != NULL)
-        return actor;
-    return take_injected(thread->scheduler);
+        return take_entry(thread, actor);
+    return take_entry(thread, take_injected(thread->scheduler));
 }
 
 static unsigned
@@ -258,7 +286,7 @@ steal(struct rt_thread *thread)
             if (!rt_run_queue_push(&thread->ring, loot[j]))
                 inject(scheduler, loot[j]);
         thread->watch_ns = 0;
-        return loot[0];
+        return take_entry(thread, loot[0]);
     }
     return NULL;
 }

@@ -7,6 +7,8 @@
  *   sent by a worker ────► that worker's `next` slot; who was there moves to its ring
  *   sent from elsewhere ─► the inject list, for any worker
  *
+ * Ring and inject list hold a few of each group of actors at a time (group.h).
+ *
  * The next slot is never stolen, so two actors that talk to each other stay on one core; it
  * is used a limited number of times in a row, so that they do not starve the ring. A ring is
  * not stolen from at first sight either, but when somebody in it has waited for some time:

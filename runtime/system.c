@@ -17,6 +17,7 @@ rt_system_init(struct rt_system *system, const struct rt_world *world, unsigned 
     system->world = world;
     system->worker_count = workers;
     rt_slab_init(&system->slab, actors_max == 0 ? ACTORS_MAX_DEFAULT : actors_max);
+    rt_groups_init(&system->groups);
     pthread_mutex_init(&system->dead_letters.mutex, NULL);
 }
 
@@ -48,6 +49,7 @@ rt_system_deinit(struct rt_system *system)
     rt_worker_here = before;
     rt_worker_deinit(&last);
     pthread_mutex_destroy(&system->dead_letters.mutex);
+    rt_groups_deinit(&system->groups);
     rt_slab_deinit(&system->slab);
 }
 

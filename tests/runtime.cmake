@@ -6,6 +6,7 @@ if(TARGET test_message)
 endif()
 twin_stress(runtime mailbox)
 twin_stress(runtime scheduler)
+twin_stress(runtime groups)
 twin_sim(runtime runtime)
 if(NOT TWIN_SANITIZE) # sanitizers have a malloc of their own
   twin_sim(runtime hot_path)
