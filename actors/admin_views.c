@@ -153,7 +153,8 @@ found_session(struct rt_actor *self, struct admin *admin, struct admin_operation
             problem_make(PROBLEM_NOT_FOUND, "no session \"%s\" is open", operation->name));
         return;
     }
-    ((struct session_terminate *)rt_message_payload(message))->reason = SESSION_OPERATOR;
+    *(struct session_terminate *)rt_message_payload(message) =
+        (struct session_terminate){.reason = SESSION_OPERATOR, .close_code = 1000};
     rt_send_control(self, resolved->address, message);
     admin_finish(self, admin, operation,
                  admin_done_message(202, NULL, rt_buffer_copy("{\"terminating\":true}", 20)));

@@ -143,6 +143,7 @@ ask_tenant(struct rt_actor *self, struct connection *connection, struct rt_addre
         .mode = connection->mode,
         .connection = rt_self(self),
         .caller = caller_of(self, connection),
+        .credential = rt_hash_text(connection->caller.name),
     };
     connection->phase = CONNECTION_OPENING;
     rt_request(self, tenant, message, ++connection->request_id);

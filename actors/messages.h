@@ -62,6 +62,7 @@ enum twin_kind {
     TENANT_SETTLED,
     TENANT_CONFIGURE, /* from the registry: buffer: document */
     TENANT_VIEW,      /* request, struct tenant_view → ADMIN_DONE with JSON */
+    TENANT_REVOKE,    /* struct tenant_revoke: sessions opened by that key end */
     TENANT_DRAIN,     /* no payload: end all sessions, return the slice, stop */
     TENANT_NEWS,      /* struct vito_news of its money: recalled, or returned by others */
 
@@ -164,6 +165,7 @@ struct tenant_open {
     enum vito_mode mode;
     struct rt_address connection;     /* gets the session's frames */
     struct vito_bucket_caller caller; /* whose turn it is, for fairness */
+    uint64_t credential;              /* names what it is opened by; see tenant_revoke */
 };
 
 struct tenant_opened {
@@ -249,6 +251,11 @@ struct tenant_settled {
 };
 
 enum tenant_view_what { TENANT_VIEW_BALANCE, TENANT_VIEW_SESSIONS, TENANT_VIEW_DECISION };
+/* A key is named by the hash of its id, and so is what was got with it. */
+struct tenant_revoke {
+    uint64_t credential;
+};
+
 struct tenant_view {
     enum tenant_view_what what;
     char id[VITO_ID_BYTES];
@@ -266,6 +273,7 @@ struct session_credit {
 
 struct session_terminate {
     enum session_end reason;
+    uint16_t close_code;
 };
 
 /* Connection. */

@@ -113,6 +113,9 @@ void registry_on_ticket_add(struct rt_actor *self, struct registry *registry,
 /* Whom the ticket lets in, once. False when there is no such ticket (any more). */
 bool registry_take_ticket(struct registry *registry, const struct vito_digest *digest,
                           uint64_t now_ns, struct access_caller *caller_out);
+/* What was got with a key goes with it: its tickets, and its sessions if its tenant is awake. */
+void registry_revoke(struct rt_actor *self, struct registry *registry, struct rt_address tenant,
+                     const char *key_id);
 void registry_drop_ticket(struct registry *registry, struct registry_ticket *ticket);
 
 /* registry_changes.c */

@@ -107,3 +107,22 @@ registry_take_ticket(struct registry *registry, const struct vito_digest *digest
     }
     return false;
 }
+
+void
+registry_revoke(struct rt_actor *self, struct registry *registry, struct rt_address tenant,
+                const char *key_id)
+{
+    for (struct rt_table_link *link = rt_table_first(&registry->tickets), *next; link != NULL;
+         link = next) {
+        next = link->newer;
+        struct registry_ticket *ticket = RT_CONTAINER_OF(link, struct registry_ticket, link);
+        if (strcmp(ticket->caller.name, key_id) == 0)
+            registry_drop_ticket(registry, ticket);
+    }
+    if (rt_address_is(tenant, RT_NOBODY))
+        return;
+    struct rt_message *message =
+        rt_message_create_vital(TENANT_REVOKE, sizeof(struct tenant_revoke));
+    ((struct tenant_revoke *)rt_message_payload(message))->credential = rt_hash_text(key_id);
+    rt_send_control(self, tenant, message);
+}

@@ -329,10 +329,10 @@ on_failed(struct rt_actor *self, struct session *session, struct rt_message *mes
 }
 
 static void
-terminate(struct rt_actor *self, struct session *session, struct rt_message *message)
+on_terminate(struct rt_actor *self, struct session *session, struct rt_message *message)
 {
-    enum session_end reason = ((struct session_terminate *)rt_message_payload(message))->reason;
-    session_end(self, session, reason, reason == SESSION_SHUTDOWN ? 1001 : 1000);
+    const struct session_terminate *terminate = rt_message_payload(message);
+    session_end(self, session, terminate->reason, terminate->close_code);
 }
 
 static void
@@ -381,7 +381,7 @@ session_handle(struct rt_actor *self, void *state, struct rt_message *message)
         from_connection(self, session, message);
         break;
     case SESSION_TERMINATE:
-        terminate(self, session, message);
+        on_terminate(self, session, message);
         break;
     case TENANT_ADMITTED:
         on_admitted(self, session, message);

@@ -147,11 +147,8 @@ on_drain(struct rt_actor *self, struct tenant *tenant)
     tenant->draining = true;
     for (struct rt_table_link *link = rt_table_first(&tenant->sessions); link != NULL;
          link = link->newer) {
-        struct tenant_session *session = RT_CONTAINER_OF(link, struct tenant_session, link);
-        struct rt_message *message =
-            rt_message_create_vital(SESSION_TERMINATE, sizeof(struct session_terminate));
-        ((struct session_terminate *)rt_message_payload(message))->reason = SESSION_SHUTDOWN;
-        rt_send_control(self, session->address, message);
+        const struct tenant_session *session = RT_CONTAINER_OF(link, struct tenant_session, link);
+        tenant_end_session(self, session, SESSION_SHUTDOWN, 1001);
     }
     tenant_became_idle(self, tenant);
 }
@@ -380,6 +377,9 @@ tenant_handle(struct rt_actor *self, void *state, struct rt_message *message)
         break;
     case TENANT_CONFIGURE:
         on_configure(self, tenant, message);
+        break;
+    case TENANT_REVOKE:
+        tenant_on_revoke(self, tenant, rt_message_payload(message));
         break;
     case TENANT_DRAIN:
         on_drain(self, tenant);

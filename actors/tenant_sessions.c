@@ -61,8 +61,10 @@ begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
     struct tenant_session *session = rt_pool_take(sizeof(*session));
     if (session == NULL)
         return problem_make(PROBLEM_OVERLOAD, "out of memory");
-    *session = (struct tenant_session){
-        .transport = open->transport, .mode = mode, .began_ms = rt_wall_ms(self)};
+    *session = (struct tenant_session){.transport = open->transport,
+                                       .credential = open->credential,
+                                       .mode = mode,
+                                       .began_ms = rt_wall_ms(self)};
     uint64_t number;
     tenant_make_id(self, tenant, "ses", session->id, &number);
     if (spawn_session(self, tenant, open, mode, session) != RT_OK) {
@@ -94,6 +96,38 @@ allowed_mode(const struct tenant *tenant, enum vito_mode wanted, enum vito_mode 
     return false;
 }
 
+static bool
+is_revoked(const struct tenant *tenant, uint64_t credential)
+{
+    for (uint32_t i = 0; i < tenant->revoked_count && i < TENANT_REVOKED_KEPT; i++)
+        if (tenant->revoked[i] == credential)
+            return true;
+    return false;
+}
+
+void
+tenant_end_session(struct rt_actor *self, const struct tenant_session *session,
+                   enum session_end reason, uint16_t close_code)
+{
+    struct rt_message *message =
+        rt_message_create_vital(SESSION_TERMINATE, sizeof(struct session_terminate));
+    *(struct session_terminate *)rt_message_payload(message) =
+        (struct session_terminate){.reason = reason, .close_code = close_code};
+    rt_send_control(self, session->address, message);
+}
+
+void
+tenant_on_revoke(struct rt_actor *self, struct tenant *tenant, const struct tenant_revoke *revoke)
+{
+    tenant->revoked[tenant->revoked_count++ % TENANT_REVOKED_KEPT] = revoke->credential;
+    for (struct rt_table_link *link = rt_table_first(&tenant->sessions); link != NULL;
+         link = link->newer) {
+        const struct tenant_session *session = RT_CONTAINER_OF(link, struct tenant_session, link);
+        if (session->credential == revoke->credential)
+            tenant_end_session(self, session, SESSION_OPERATOR, 4401);
+    }
+}
+
 /* Whether a session may begin, and in which mode. */
 static struct problem
 judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
@@ -107,6 +141,8 @@ judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
     }
     if (tenant->draining)
         return problem_make(PROBLEM_SHUTDOWN, NULL);
+    if (is_revoked(tenant, open->credential))
+        return problem_make(PROBLEM_UNAUTHENTICATED, NULL);
     if (tenant->sessions.count >= tenant->world->sessions_max)
         return problem_make(PROBLEM_OVERLOAD, "this twin has %u sessions, its most",
                             tenant->world->sessions_max);

@@ -137,11 +137,14 @@ struct tenant_orphan {
     struct rt_timer timer; /* patience with its vendor; or settle again, the store was away */
 };
 
+enum { TENANT_REVOKED_KEPT = 16 };
+
 struct tenant_session {
     struct rt_table_link link; /* in tenant.sessions, by actor id */
     struct rt_address address;
     char id[VITO_ID_BYTES];
     enum tenant_transport transport;
+    uint64_t credential; /* it was opened by */
     enum vito_mode mode; /* it began with */
     int64_t began_ms;
     int64_t settled_nusd, held_nusd; /* by its legs */
@@ -150,6 +153,8 @@ struct tenant_session {
 
 struct tenant {
     const struct world *world;
+    uint64_t revoked[TENANT_REVOKED_KEPT]; /* the last ones: who was on his way is not let in */
+    uint32_t revoked_count;
     struct tenant_config *config;
     uint32_t slot;
     enum tenant_phase phase;
@@ -200,6 +205,11 @@ void tenant_make_id(struct rt_actor *self, const struct tenant *tenant, const ch
 bool tenant_leg_number(const char *id, uint64_t *number_out);
 
 /* tenant_sessions.c */
+/* Ends the sessions of a key that was removed, and lets no more in by it. */
+void tenant_on_revoke(struct rt_actor *self, struct tenant *tenant,
+                      const struct tenant_revoke *revoke);
+void tenant_end_session(struct rt_actor *self, const struct tenant_session *session,
+                        enum session_end reason, uint16_t close_code);
 struct tenant_session *tenant_find_session(const struct tenant *tenant, uint64_t actor_id);
 void tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);
 void tenant_on_down(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);

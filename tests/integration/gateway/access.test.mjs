@@ -187,7 +187,7 @@ test('another twin in body, path or query does not widen a credential', async ()
   assert.equal((await world.audit(twins[OTHER], 'BILLING_EVENT')).length, before.length)
 })
 
-test('two keys work at once, so that one takes the place of the other', async () => {
+test('two keys work at once; one that is removed takes its sessions and tickets along', async () => {
   const { twins, session } = await makeThings()
   session.socket.terminate()
   const old = twins[OWN]
@@ -195,7 +195,17 @@ test('two keys work at once, so that one takes the place of the other', async ()
   const turn = key => world.turn(old, { text: 'hi' }, { key })
   assert.equal((await turn(old.key)).status, 200)
   assert.equal((await turn(made.key)).status, 200)
+  const tickets = `/v1/twins/${OWN}/tickets`
+  const { ticket } = (await world.request('POST', tickets, { key: old.key })).body
+  const [ending, staying] = [world.session(old), world.session(old, { key: made.key })]
+  await Promise.all([ending.started(), staying.started()])
   assert.equal((await world.admin('DELETE', `/api/tenants/${OWN}/keys/${old.keyId}`)).status, 200)
   assert.equal((await turn(old.key)).status, 401)
   assert.equal((await turn(made.key)).status, 200)
+  assert.equal((await ending.frame('session.ended')).reason, 'OPERATOR')
+  assert.equal((await ending.closed).code, 4401)
+  assert.equal((await world.session(old, { ticket }).closed).code, 4401)
+  staying.turn(1, '[tokens:2] hi')
+  await staying.frame('turn.done', 1)
+  await staying.end()
 })
