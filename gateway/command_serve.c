@@ -12,6 +12,7 @@
 #include "gateway/serve.h"
 #include "gateway/store.h"
 #include "lua/policy_check.h"
+#include "net/http_memory.h"
 
 extern char **environ;
 
@@ -57,7 +58,10 @@ command_serve(int count, char **arguments)
     static struct config config;
     if (!read_config(file, &config))
         return COMMAND_FAILED;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (!net_http_memory_init()) {
+        fputs("twin-gateway serve: libcurl does not start\n", stderr);
+        return COMMAND_FAILED;
+    }
     int code = serve(&config, &options);
     curl_global_cleanup();
     return code;

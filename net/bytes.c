@@ -80,6 +80,14 @@ net_bytes_consume(struct net_bytes *bytes, size_t size_bytes)
 }
 
 void
+net_bytes_wipe(struct net_bytes *bytes)
+{
+    if (bytes->memory != NULL)
+        explicit_bzero(bytes->memory, bytes->end);
+    net_bytes_clear(bytes);
+}
+
+void
 net_bytes_clear(struct net_bytes *bytes)
 {
     rt_pool_give(bytes->memory, bytes->capacity);

@@ -48,4 +48,7 @@ void net_bytes_consume(struct net_bytes *bytes, size_t size_bytes);
 /* Throws all away. */
 void net_bytes_clear(struct net_bytes *bytes);
 
+/* The same for what may be secret. */
+void net_bytes_wipe(struct net_bytes *bytes);
+
 #endif

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "runtime/assert.h"
@@ -68,6 +69,7 @@ on_wire_event(struct lws *wire, enum lws_callback_reasons reason, void *user, vo
         if (lws_is_ssl(wire))
             lws_set_timeout(wire, NO_PENDING_TIMEOUT, 0);
         events->on_bytes(owner, bytes, size_bytes);
+        explicit_bzero(bytes, size_bytes); /* credentials and secrets; the buffer is kept */
     } else if (reason == LWS_CALLBACK_RAW_WRITEABLE) {
         events->on_writable(owner);
     } else {

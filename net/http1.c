@@ -60,8 +60,8 @@ net_http1_destroy(struct net_http1 *http)
 {
     if (http == NULL)
         return;
-    net_bytes_clear(&http->head);
-    net_bytes_clear(&http->body);
+    net_bytes_wipe(&http->head); /* credentials, and what operators entrust to us */
+    net_bytes_wipe(&http->body);
     rt_pool_give(http, sizeof(*http));
 }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { access, readdir, readFile, writeFile } from 'node:fs/promises'
+import { access, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { World, bin, run, sleep, until } from '../harness.mjs'
@@ -267,12 +267,32 @@ test('a wrong master key is refused by name, and so is one that others can read'
   assert.equal(await keyOfTurn(a), 'Bearer sk-a')
 })
 
+// In which maps of a process the text is. Those that are not memory of its own, or a sanitizer's
+// terabytes, are passed over.
+async function findInMemory(pid, text) {
+  const CHUNK = 1 << 24
+  const memory = await open(`/proc/${pid}/mem`)
+  const found = []
+  for (const line of (await readFile(`/proc/${pid}/maps`, 'utf8')).trim().split('\n')) {
+    const [range, rights, , , , name = ''] = line.split(/\s+/)
+    const [from, to] = range.split('-').map(hex => parseInt(hex, 16))
+    if (!rights.startsWith('r') || name.startsWith('[v') || to - from > 1 << 30) continue
+    for (let at = from; at < to; at += CHUNK - text.length) {
+      const bytes = Buffer.alloc(Math.min(CHUNK, to - at))
+      const { bytesRead } = await memory.read(bytes, 0, bytes.length, at).catch(() => ({}))
+      if (bytes.subarray(0, bytesRead ?? 0).includes(text)) found.push(line)
+    }
+  }
+  await memory.close()
+  return found
+}
+
 async function filesOf(directory) {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   return entries.filter(entry => entry.isFile()).map(entry => join(entry.path, entry.name))
 }
 
-test('a planted secret is in no log, answer, metric, file or core, after load and a crash', async () => {
+test('a planted secret is in no memory, log, answer, metric, file or core, after load and a crash', async () => {
   const canary = 'sk-canary-4f9a1c77e2b04d6f8a53'
   const twin = await world.twin('canary', RICH)
   let stderr = ''
@@ -285,6 +305,13 @@ test('a planted secret is in no log, answer, metric, file or core, after load an
   for (let i = 1; i <= 50; i++) answers.push(await session.frame('turn.done', i))
   await session.end()
   answers.push(...session.frames)
+  const pid = world.gateway.pid
+  if (process.getuid() === 0) {
+    assert.ok((await findInMemory(pid, 'tenant-a')).length > 0, 'the search finds what is there')
+    assert.deepEqual(await findInMemory(pid, canary), [], 'Lua heaps, buffers, libcurl')
+  } else {
+    await assert.rejects(open(`/proc/${pid}/mem`), /EACCES|EPERM/)
+  }
   // What fails must not tell either: the vendor refuses, and is away.
   await world.admin('POST', path(twin, 'rotate'))
   vendor.server.removeAllListeners('request')
@@ -300,7 +327,6 @@ test('a planted secret is in no log, answer, metric, file or core, after load an
     answers.push((await world.admin('GET', `/api/tenants/${twin.id}${what}`)).body)
   assert.ok(!JSON.stringify(answers).includes(canary), 'an answer has it')
 
-  const pid = world.gateway.pid
   const limits = await readFile(`/proc/${pid}/limits`, 'utf8')
   assert.match(limits, /Max core file size +0 +0 /)
   const environment = await readFile(`/proc/${pid}/environ`)
