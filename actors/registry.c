@@ -285,7 +285,10 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
         registry_load_keys(self, registry);
         break;
     case RT_KIND_TIMER:
-        registry_load_keys(self, registry);
+        if (rt_timer_of(message) == &registry->revive_timer)
+            registry_on_revive_timer(self, registry);
+        else
+            registry_load_keys(self, registry);
         break;
     case RT_KIND_DOWN:
         registry_on_down(self, registry, rt_message_payload(message));

@@ -78,6 +78,7 @@ on_keys(struct rt_actor *self, struct registry *registry, const struct vito_stor
     if (registry->unavailable)
         rt_timer_set(self, &registry->retry_timer, STORE_RETRY_MS * RT_NS_PER_MS);
     rt_unstash(self);
+    registry_tell_drained(registry);
 }
 
 static struct registry_change *

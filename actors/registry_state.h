@@ -29,6 +29,8 @@ struct registry_entry {
     enum registry_phase phase;
     struct rt_address tenant;
     uint32_t slot;
+    bool died;       /* and may have left legs open: it must be woken again, whoever asks */
+    bool to_revive;  /* that failed, and is tried again soon */
     uint32_t deaths; /* in this minute */
     uint64_t deaths_since_ns;
     struct registry_waiter *waiters;
@@ -68,7 +70,7 @@ struct registry {
     bool unavailable;
     bool draining, drained_told;
     bool after_death; /* a tenant has died in this process, and may have left legs open */
-    struct rt_timer retry_timer;
+    struct rt_timer retry_timer, revive_timer;
     struct rt_table entries, keys, tickets, sessions, changes;
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
@@ -104,6 +106,8 @@ void registry_drain_tenant(struct rt_actor *self, struct registry_entry *entry);
 void registry_bequeath(struct rt_actor *self, const struct registry_entry *entry);
 void registry_on_former(struct rt_actor *self, struct registry *registry,
                         const struct former_tenant *former);
+void registry_on_revive_timer(struct rt_actor *self, struct registry *registry);
+void registry_tell_drained(struct registry *registry);
 void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
 void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
 

@@ -10,7 +10,7 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { DEATHS_WINDOW_S = 60, DEATHS_MAX = 10 };
+enum { DEATHS_WINDOW_S = 60, DEATHS_MAX = 10, REVIVE_MS = 1000 };
 
 static void
 answer_waiters(struct rt_actor *self, struct registry_entry *entry, enum problem_reason refused)
@@ -121,15 +121,47 @@ wake_tenant(struct rt_actor *self, struct registry *registry, struct registry_en
     return PROBLEM_NONE;
 }
 
-static void
-tell_drained(struct registry *registry)
+/* Not before the keys are read: by then all tenants of a former life are known. */
+void
+registry_tell_drained(struct registry *registry)
 {
     const struct world *world = registry->world;
-    if (!registry->draining || registry->drained_told || registry->entries.count > 0)
+    if (!registry->draining || registry->drained_told || !registry->loaded ||
+        registry->entries.count > 0)
         return;
     registry->drained_told = true;
     if (world->drained != NULL)
         world->drained(world->drained_context);
+}
+
+static void
+cannot_wake(struct rt_actor *self, struct registry *registry, struct registry_entry *entry,
+            enum problem_reason why)
+{
+    answer_waiters(self, entry, why);
+    if (entry->died && why != PROBLEM_UNKNOWN_AVATAR) {
+        entry->to_revive = true;
+        entry->phase = ENTRY_LOADING;
+        rt_timer_set(self, &registry->revive_timer, REVIVE_MS * RT_NS_PER_MS);
+    } else {
+        registry_drop_entry(registry, entry);
+        registry_tell_drained(registry);
+    }
+}
+
+void
+registry_on_revive_timer(struct rt_actor *self, struct registry *registry)
+{
+    for (struct rt_table_link *link = rt_table_first(&registry->entries), *next; link != NULL;
+         link = next) {
+        next = link->newer;
+        struct registry_entry *entry = RT_CONTAINER_OF(link, struct registry_entry, link);
+        if (!entry->to_revive)
+            continue;
+        entry->to_revive = false;
+        if (!load_tenant(self, registry, entry))
+            cannot_wake(self, registry, entry, PROBLEM_OVERLOAD);
+    }
 }
 
 void
@@ -145,12 +177,14 @@ registry_on_tenant_read(struct rt_actor *self, struct registry *registry,
         refused = PROBLEM_UNKNOWN_AVATAR;
     else if (stored->status == RT_OK && document != NULL)
         refused = wake_tenant(self, registry, entry, document);
-    answer_waiters(self, entry, refused);
-    if (refused != PROBLEM_NONE)
-        registry_drop_entry(registry, entry);
-    else if (registry->draining)
+    if (refused != PROBLEM_NONE) {
+        cannot_wake(self, registry, entry, refused);
+        return;
+    }
+    entry->died = false;
+    answer_waiters(self, entry, PROBLEM_NONE);
+    if (registry->draining)
         registry_drain_tenant(self, entry);
-    tell_drained(registry);
 }
 
 /* Answers now if the tenant is awake, else when it is. */
@@ -244,15 +278,12 @@ registry_on_down(struct rt_actor *self, struct registry *registry, const struct 
         /* Whoever asked while it was leaving gets a fresh one; and what one that died has left
          * open is seen to by the next. */
         registry->after_death |= down->reason != RT_EXIT_NORMAL;
-        bool wanted = entry->waiters != NULL ||
-                      (down->reason != RT_EXIT_NORMAL && may_wake_again(self, entry));
-        if (!wanted || !load_tenant(self, registry, entry)) {
-            answer_waiters(self, entry, PROBLEM_OVERLOAD);
-            registry_drop_entry(registry, entry);
-        }
-        break;
+        entry->died = down->reason != RT_EXIT_NORMAL && may_wake_again(self, entry);
+        bool wanted = entry->died || entry->waiters != NULL;
+        if (!wanted || !load_tenant(self, registry, entry))
+            cannot_wake(self, registry, entry, PROBLEM_OVERLOAD);
+        return;
     }
-    tell_drained(registry);
 }
 
 void
@@ -288,5 +319,5 @@ registry_on_shutdown(struct rt_actor *self, struct registry *registry)
         if (entry->phase == ENTRY_AWAKE)
             registry_drain_tenant(self, entry);
     }
-    tell_drained(registry);
+    registry_tell_drained(registry);
 }

@@ -54,7 +54,7 @@ adopt(struct rt_actor *self, struct tenant *tenant, const struct vito_open_leg *
     return true;
 }
 
-/* What is free of a former month's slice: nobody spends it any more. */
+/* What is free of another month's slice: nobody spends it any more. */
 static void
 give_back(struct rt_actor *self, struct tenant *tenant, struct vito_period period)
 {
@@ -68,10 +68,15 @@ give_back(struct rt_actor *self, struct tenant *tenant, struct vito_period perio
         tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, NULL);
 }
 
-static struct vito_period
-month_before(const struct tenant *tenant)
+/* Of the months beside this one: the last may have ended since, and the next may have begun if the
+ * wall clock was set back. */
+static void
+give_back_neighbours(struct rt_actor *self, struct tenant *tenant)
 {
-    return vito_period_of(tenant->config->rules.zone, tenant->book->account.period.start_ms - 1);
+    const struct vito_zone *zone = tenant->config->rules.zone;
+    struct vito_period period = tenant->book->account.period;
+    give_back(self, tenant, vito_period_of(zone, period.start_ms - 1));
+    give_back(self, tenant, vito_period_of(zone, period.end_ms));
 }
 
 bool
@@ -85,7 +90,7 @@ tenant_adopt(struct rt_actor *self, struct tenant *tenant, const struct rt_buffe
             return false;
     }
     tenant->more_orphans = count == VITO_OPEN_LEGS_MAX;
-    give_back(self, tenant, month_before(tenant));
+    give_back_neighbours(self, tenant);
     if (count > 0)
         rt_log(RT_LOG_WARN, "tenant.adopted", RT_STR("tenant", tenant->config->id),
                RT_U64("legs", count));

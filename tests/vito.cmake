@@ -1,4 +1,5 @@
-foreach(unit account audit_chain id identity jwks jwt login_limit money period policy_config rate_limit rate_window
+foreach(unit account audit_chain id identity jwks jwt login_limit money period policy_config rate_limit rate_line
+    rate_people rate_promises rate_window
     postgres secrets sqlite store time_text zone)
   twin_test(vito ${unit})
 endforeach()
