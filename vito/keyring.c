@@ -111,22 +111,34 @@ sync_directory_of(const char *file)
     return synced;
 }
 
-/* Makes the file, unless it appears at the same moment. */
+static bool
+write_key(int fd, const struct rt_world *world)
+{
+    uint8_t key[VITO_MASTER_KEY_BYTES];
+    world->random(world->self, key, sizeof(key));
+    bool written = write(fd, key, sizeof(key)) == (ssize_t)sizeof(key) && fsync(fd) == 0;
+    sodium_memzero(key, sizeof(key));
+    return written;
+}
+
+/* Makes the file, unless it appears at the same moment. It gets its name when it is whole, so that
+ * a crash leaves none that is not. */
 static enum rt_status
 make_file(const struct problem *problem, const struct rt_world *world)
 {
     static const char remedy[] = "make its directory first, writable by this user";
-    int fd = open(problem->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char draft[PATH_BYTES + 16];
+    snprintf(draft, sizeof(draft), "%s.%d", problem->file, (int)getpid());
+    unlink(draft); /* of a former life by the same number */
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return errno == EEXIST ? RT_OK : refuse_errno(problem, remedy);
-    uint8_t key[VITO_MASTER_KEY_BYTES];
-    world->random(world->self, key, sizeof(key));
-    bool written = write(fd, key, sizeof(key)) == (ssize_t)sizeof(key) && fsync(fd) == 0 &&
-                   sync_directory_of(problem->file);
-    enum rt_status status = written ? RT_OK : refuse_errno(problem, "mend the disk");
-    if (!written)
-        unlink(problem->file);
-    sodium_memzero(key, sizeof(key));
+        return refuse_errno(problem, remedy);
+    bool made = write_key(fd, world) &&
+                (renameat2(AT_FDCWD, draft, AT_FDCWD, problem->file, RENAME_NOREPLACE) == 0 ||
+                 errno == EEXIST) &&
+                sync_directory_of(problem->file);
+    enum rt_status status = made ? RT_OK : refuse_errno(problem, "mend the disk");
+    unlink(draft); /* where it was not needed */
     close(fd);
     return status;
 }
