@@ -224,7 +224,7 @@ registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
 void
 registry_bequeath(struct rt_actor *self, const struct registry_entry *entry)
 {
-    if (entry->tenant.id == 0)
+    if (entry->tenant.id == 0 && !entry->died)
         return;
     struct rt_message *message =
         rt_message_create_vital(REGISTRY_FORMER_TENANT, sizeof(struct former_tenant));
@@ -245,10 +245,15 @@ registry_on_former(struct rt_actor *self, struct registry *registry,
         rt_fail(self, "no_memory");
         return;
     }
-    entry->phase = ENTRY_LEAVING;
     registry->after_death = true;
     entry->tenant = former->tenant;
-    rt_monitor(self, entry->tenant);
+    entry->died = entry->tenant.id == 0; /* before we did: it was being woken again */
+    if (!entry->died) {
+        entry->phase = ENTRY_LEAVING;
+        rt_monitor(self, entry->tenant);
+    } else if (!load_tenant(self, registry, entry)) {
+        cannot_wake(self, registry, entry, PROBLEM_OVERLOAD);
+    }
 }
 
 /* One that dies again and again is left alone until somebody asks for it. */

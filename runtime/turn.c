@@ -98,7 +98,9 @@ leave_for_good(struct rt_actor *actor, struct rt_message *message)
     if (turn.failing && !turn.stopping &&
         rt_actor_reset(actor, message, turn.taken, turn.why, &paused))
         return paused ? RT_TURN_GONE : RT_TURN_AGAIN;
-    rt_actor_end(actor, message, turn.taken, turn.stopping ? turn.reason : RT_EXIT_FAILED);
+    /* Who fails while it stops has not done all it wanted: that is no normal end. */
+    bool is_failure = !turn.stopping || (turn.failing && turn.reason == RT_EXIT_NORMAL);
+    rt_actor_end(actor, message, turn.taken, is_failure ? RT_EXIT_FAILED : turn.reason);
     return RT_TURN_GONE;
 }
 
