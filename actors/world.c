@@ -4,6 +4,7 @@
 
 #include "actors/admin.h"
 #include "actors/metrics.h"
+#include "actors/recovery.h"
 #include "actors/registry.h"
 #include "actors/vault.h"
 #include "actors/vendor.h"
@@ -42,6 +43,9 @@ world_start(struct world *world)
         status = spawn(world, &admin_behaviour, RT_ANY_WORKER, &world->admin);
     if (status == RT_OK && world->vault != NULL)
         status = spawn(world, &vault_behaviour, RT_ANY_WORKER, &world->keeper);
+    struct rt_address recovery;
+    if (status == RT_OK)
+        status = spawn(world, &recovery_behaviour, RT_ANY_WORKER, &recovery);
     return status;
 }
 

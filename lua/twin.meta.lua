@@ -188,6 +188,7 @@ function money.per_cent(amount, share) end
 ---@field initialize_session fun(config: twin.AvatarConfig, limits: twin.RuntimeLimits): twin.AvatarSession?, twin.Error?
 ---@field drive_avatar fun(session: twin.AvatarSession, input: twin.StreamInput, usage: twin.Usage): boolean?, twin.Error?
 ---@field terminate fun(session: twin.AvatarSession, reason: "COST_LIMIT" | "USER_EXIT", usage: twin.Usage): twin.Stopped?, twin.Error?
+---@field reclaim_session? fun(config: twin.AvatarConfig): twin.AvatarSession?, twin.Error? where sessions outlive the gateway's connection: finds that of config.leg_id again after a crash, to be terminated; makes nothing
 
 ---@alias twin.Stopped "stopped" | "requested" | "impossible"
 

@@ -14,3 +14,11 @@ foreach(suite ${suites})
   set_tests_properties(${build_prefix}integration/gateway/${suite} PROPERTIES
     LABELS integration TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 endforeach()
+
+# A short crash campaign; script/crash runs long ones, and on PostgreSQL.
+if(build_prefix STREQUAL "")
+  add_test(NAME crash/sqlite COMMAND ${TWIN_NODE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/campaign.mjs --rounds 8 --seconds 45 --seed 1)
+  set_tests_properties(crash/sqlite PROPERTIES
+    LABELS fault TIMEOUT 180 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+endif()

@@ -57,6 +57,9 @@ enum vito_op {
     VITO_LEG_LIST,      /* the answer's document: array of struct vito_open_leg, those of a tenant
                            that this gateway has opened and not settled; not all when it has
                            VITO_OPEN_LEGS_MAX */
+    VITO_LEG_LIST_ADOPTED, /* legs of former lives that may still run at their vendors: answer's
+                              document: array of struct vito_adopted_leg. Each is to be ended there
+                              and settled; until then it is listed */
     VITO_AUDIT_APPEND,
     VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
     VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
@@ -100,6 +103,15 @@ struct vito_open_leg {
     char provider_id[VITO_PROVIDER_BYTES];
     enum vito_mode mode;
     int64_t held_nusd, period_start_ms;
+};
+
+/* A leg that outlived the gateway's life that opened it: a room at a video vendor. What it holds is
+ * set aside in this life's slice of its month. */
+struct vito_adopted_leg {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct vito_period period;
+    int64_t limit_nusd;  /* of the month */
+    struct vito_leg leg; /* id, provider_id, mode, held_nusd; at_ms: when it was opened */
 };
 
 /* A record that is not a leg: a refusal, an act of an operator. */

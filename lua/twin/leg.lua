@@ -82,7 +82,14 @@ end
 local verbs = {}
 
 function verbs.initialize(slot, adapter, config, limits)
-  local ok, session, err = pcall(adapter.initialize_session, config, limits)
+  local begin = adapter.initialize_session
+  if config.reclaim then
+    begin = adapter.reclaim_session
+    if begin == nil then
+      return "rejected", "this adapter's sessions end with their connection"
+    end
+  end
+  local ok, session, err = pcall(begin, config, limits)
   if not ok or session == nil then
     return failure(not ok and session or err)
   elseif type(session) ~= "table" then

@@ -27,6 +27,9 @@ local CALL_SECONDS_MIN = 5
 local ABSENT_SECONDS = 60 -- nobody has joined
 local LEFT_SECONDS = 10 -- everybody has left
 local LOOKUP_LIMIT = 50
+local RECLAIM_PAGES = 20
+local RECLAIM_LOOKS = 4
+local RECLAIM_SLEEP_MS = 500
 
 -- A host waits half a minute for the beginning and a dozen seconds for the end; both are several
 -- calls at worst.
@@ -203,6 +206,49 @@ function tavus.initialize_session(config, limits)
     return nil, reconcile(config.leg_id, err)
   end
   return nil, err
+end
+
+-- The conversation of that name, however it stands; nil: none of those that are listed; or nil
+-- and an error.
+local function find_by_name(name)
+  for page = 1, RECLAIM_PAGES do
+    local answer, err = call("GET", PATH .. "?limit=" .. LOOKUP_LIMIT .. "&page=" .. page)
+    if answer == nil then
+      return nil, err
+    end
+    local listed = tables_in(answer.body, "data")
+    for _, conversation in ipairs(listed) do
+      if conversation.conversation_name == name and is_id(conversation.conversation_id) then
+        return conversation
+      end
+    end
+    if #listed < LOOKUP_LIMIT then
+      return nil
+    end
+  end
+  return nil
+end
+
+-- The session of a leg whose gateway died. What it had asked for may only just have arrived, so
+-- it is looked for more than once.
+function tavus.reclaim_session(config)
+  local found, err
+  for look = 1, RECLAIM_LOOKS do
+    found, err = find_by_name(config.leg_id)
+    if found ~= nil then
+      local began_ms = found.created_at and clock.parse(found.created_at) or config.opened_ms
+      return {
+        vendor_ref = found.conversation_id,
+        created_at = found.created_at,
+        metered_until_ms = began_ms,
+        looked_at_ms = began_ms,
+      }
+    end
+    if look < RECLAIM_LOOKS then
+      clock.sleep(RECLAIM_SLEEP_MS)
+    end
+  end
+  return nil, err or provider.error("unknown", "there is no conversation of that name")
 end
 
 -- Reports the time since the last report. A clock that was set back reports nothing.

@@ -74,6 +74,18 @@ export class Cluster {
     await this.exited
   }
 
+  // As a power cut does: the server and all its processes at once, and then its recovery.
+  async crash() {
+    const children = spawnSync('pgrep', ['-P', `${this.server.pid}`], { encoding: 'utf8' })
+    this.server.kill('SIGKILL')
+    for (const pid of children.stdout.split('\n').filter(line => line !== '')) {
+      spawnSync('kill', ['-9', pid])
+    }
+    await this.exited
+    await rm(join(this.directory, 'data/postmaster.pid'), { force: true })
+    await this.startServer()
+  }
+
   async stop() {
     await this.stopServer()
     await rm(this.directory, { recursive: true, force: true })

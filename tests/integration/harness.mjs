@@ -97,6 +97,7 @@ export class Session {
       code,
       reason: `${reason}`,
     }))
+    this.closed.catch(() => {}) // a socket that never opened: started() says so
     this.socket.on('message', (data, isBinary) => {
       this.frames.push(isBinary ? decode(data) : JSON.parse(data))
     })
@@ -113,9 +114,10 @@ export class Session {
   async frame(type, id, patienceMs = PATIENCE_MS) {
     const wanted = frame => frame.type === type && (id === undefined || frame.id === id)
     const gone = { is: false }
-    this.closed.then(() => {
+    const note = () => {
       gone.is = true
-    })
+    }
+    this.closed.then(note, note)
     await until(() => this.frames.some(wanted) || gone.is, `${type} ${id ?? ''}`, patienceMs)
     const at = this.frames.findIndex(wanted)
     if (at < 0) {
@@ -151,13 +153,7 @@ export class World {
     const world = new World()
     world.options = options
     world.directory = await mkdtemp(join(tmpdir(), 'twin-'))
-    world.simulator = await new Server('twin-vendor-sim', [
-      '--port',
-      '0',
-      '--token-ms',
-      '1',
-      ...(options.simulator ?? []),
-    ]).listening()
+    world.simulator = await World.startSimulator(['--port', '0', ...(options.simulator ?? [])])
     try {
       await world.startGateway()
     } catch (error) {
@@ -165,6 +161,10 @@ export class World {
       throw error
     }
     return world
+  }
+
+  static startSimulator(args) {
+    return new Server('twin-vendor-sim', ['--token-ms', '1', ...args]).listening()
   }
 
   async startGateway() {

@@ -361,6 +361,29 @@ recover(struct sim_run *run)
     sim_books_check_ledger(&run->books);
 }
 
+/* No life follows in which the rooms of the last one could be ended: they cost what they held. */
+static void
+settle_rooms(struct sim_run *run)
+{
+    struct vito_request request = {.op = VITO_LEG_LIST_ADOPTED};
+    struct vito_stored stored;
+    struct rt_buffer *list;
+    CHECK(vito_sqlite_begin(run->database) == RT_OK);
+    CHECK(vito_sqlite_execute(run->database, &request, &stored, &list) && list != NULL);
+    for (size_t at = 0; at < list->size_bytes; at += sizeof(struct vito_adopted_leg)) {
+        struct vito_adopted_leg room;
+        struct rt_buffer *none;
+        memcpy(&room, list->bytes + at, sizeof(room));
+        request = (struct vito_request){.op = VITO_LEG_SETTLE, .leg = room.leg};
+        strcpy(request.tenant_id, room.tenant_id);
+        strcpy(request.leg.outcome, "recovered");
+        request.leg.cost_nusd = room.leg.held_nusd;
+        CHECK(vito_sqlite_execute(run->database, &request, &stored, &none));
+    }
+    rt_buffer_release(list);
+    CHECK(vito_sqlite_commit(run->database) == RT_OK);
+}
+
 uint64_t
 sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
              const struct sim_run_options *options)
@@ -377,8 +400,10 @@ sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
             recover(run);
         run_life(run, life == lives);
     }
-    if (is_sound(run) && run->store_fails)
+    if (is_sound(run) && run->store_fails) {
         recover(run);
+        settle_rooms(run);
+    }
     if (is_sound(run))
         sim_books_check_end(&run->books);
     end_run(run);

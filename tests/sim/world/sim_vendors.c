@@ -147,6 +147,28 @@ new_script(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider)
     return script;
 }
 
+/* The leg of a gateway that died, to be ended: its room is there, with what it has cost, or has
+ * never come to be. */
+static struct script *
+reclaim_script(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider)
+{
+    const struct vendor_leg *owner = RT_CONTAINER_OF(leg, struct vendor_leg, adapter);
+    struct sim_truths *truths = vm->vendors->truths;
+    struct sim_truth *truth = NULL;
+    for (size_t i = 0; i < truths->count && truth == NULL; i++)
+        if (strcmp(truths->list[i].leg_id, vito_hold_leg_id(owner->hold)) == 0)
+            truth = &truths->list[i];
+    unsigned count = truths->count;
+    struct script *script = new_script(vm, leg, provider);
+    truths->count = count;
+    script->truth = truth == NULL ? &vm->vendors->nothing : truth;
+    script->plan = truth == NULL ? PLAN_REFUSE : PLAN_WORK;
+    script->truth->unproven |= script->unstoppable || truth == NULL;
+    script->uncounted_tokens = script->truth->tokens;
+    script->uncounted_ms = script->truth->media_ms;
+    return script;
+}
+
 int64_t
 sim_truth_nusd(const struct sim_truths *truths, const struct sim_truth *truth)
 {
@@ -209,6 +231,8 @@ begin(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider, enum
       const struct adapter_input *input)
 {
     struct script *script = script_of(vm, leg);
+    if (script == NULL && strstr(input->config, "\"reclaim\":true") != NULL)
+        script = reclaim_script(vm, leg, provider);
     if (script == NULL)
         script = new_script(vm, leg, provider);
     script->verb = verb;

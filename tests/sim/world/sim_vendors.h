@@ -51,6 +51,7 @@ struct sim_vendors {
     struct sim_truths *truths;
     struct sim_vendor_faults faults;
     enum sim_vendor_bug bug;
+    struct sim_truth nothing; /* of rooms that were asked for and never made */
 };
 
 /* Prices as the sheets have them. */

@@ -381,3 +381,10 @@ Test(openai_adapter, wherever_memory_ends_the_turn_is_right_or_a_bug)
     cr_assert_gt(right, 10, "%u right, %u bugs", right, bugs);
     cr_assert_gt(bugs, 10, "%u right, %u bugs", right, bugs);
 }
+
+Test(openai_adapter, nothing_of_a_former_life_is_left_to_reclaim)
+{
+    fake_initialize(leg, "openai", "{\"leg_id\":\"l\",\"reclaim\":true,\"provider\":{}}", "{}");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_REJECTED);
+    cr_assert_eq(leg->request_count, 0);
+}

@@ -383,3 +383,43 @@ Test(tavus_adapter, a_vendor_that_cannot_be_reached_has_made_nothing)
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_RETRYABLE);
     cr_assert_eq(leg->request_count, 1);
 }
+
+#define RECLAIM                                                                                    \
+    "{\"leg_id\":\"leg_7\",\"reclaim\":true,\"opened_ms\":1790000000000,\"provider\":{}}"
+
+Test(tavus_adapter, a_room_of_a_former_life_is_found_by_its_name_and_ended)
+{
+    fake_initialize(leg, "tavus", RECLAIM, "{}");
+    answer("GET", "/v2/conversations?limit=50&page=1", 200, "@tavus_list.json");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE);
+    cr_assert_str_eq(leg->vendor_ref, "clost");
+    fake_terminate(leg, ADAPTER_USER_EXIT);
+    answer("POST", "/v2/conversations/clost/end", 200, "{}");
+    answer("GET", "/v2/conversations/clost?verbose=true", 200, "@tavus_ended.json");
+    cr_assert_eq(leg->result.stopped, ADAPTER_STOPPED);
+    cr_assert_eq(leg->final_count, 1, "the vendor's own figure counts");
+}
+
+Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_more_than_once)
+{
+    fake_initialize(leg, "tavus", RECLAIM, "{}");
+    for (int look = 0; look < 3; look++) {
+        answer("GET", "/v2/conversations?limit=50&page=1", 200, "{\"data\":[]}");
+        cr_assert_eq(leg->ends, 0, "what was asked for may still be on its way");
+        fake_pass(leg, 500);
+    }
+    answer("GET", "/v2/conversations?limit=50&page=1", 200, "{\"data\":[]}");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "and nothing is made in its place");
+}
+
+Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_on_every_page)
+{
+    char page[8192] = "{\"data\":[";
+    for (int i = 0; i < 50; i++)
+        strcat(page, i == 0 ? "{}" : ",{}");
+    strcat(page, "]}");
+    fake_initialize(leg, "tavus", RECLAIM, "{}");
+    answer("GET", "/v2/conversations?limit=50&page=1", 200, page);
+    answer("GET", "/v2/conversations?limit=50&page=2", 200, "@tavus_list.json");
+    cr_assert_str_eq(leg->vendor_ref, "clost");
+}

@@ -531,6 +531,80 @@ store_suite_a_gateways_own_open_legs_are_listed(const struct store_driver *drive
     cr_assert_eq(document_bytes, 0, "what a former life left open is settled");
 }
 
+static size_t
+list_adopted(const struct store_driver *driver, struct vito_adopted_leg *first)
+{
+    struct vito_request list = request_of(VITO_LEG_LIST_ADOPTED, "");
+    cr_assert_eq(ask(driver, &list).status, RT_OK);
+    if (document_bytes >= sizeof(*first))
+        memcpy(first, document, sizeof(*first));
+    return document_bytes / sizeof(*first);
+}
+
+void
+store_suite_a_restart_keeps_what_video_legs_hold_until_they_are_settled(
+    const struct store_driver *driver)
+{
+    struct vito_adopted_leg room;
+    struct vito_request open = leg_request(VITO_LEG_OPEN, "room", 200);
+    open.leg.mode = VITO_VIDEO;
+    open_month(driver, 1000);
+    cr_assert_eq(list_adopted(driver, &room), 0);
+    grant(driver, 600, 600);
+    cr_assert_eq(ask(driver, &open).status, RT_OK);
+    open_leg(driver, "1", 100);
+    cr_assert_eq(list_adopted(driver, &room), 0, "it is this life's own");
+    for (int life = 0; life < 3; life++) {
+        driver->restart(driver->self, NOON_MS + life);
+        cr_assert_eq(list_adopted(driver, &room), 1);
+        struct vito_budget budget = open_month(driver, 1000);
+        cr_assert_eq(budget.posted_nusd, 100, "of the text leg nobody asks a vendor");
+        cr_assert_eq(budget.reserved_nusd, 200);
+        cr_assert_eq(budget.slice_nusd, 0, "all of it is held");
+        driver->check(driver->self);
+    }
+    cr_assert_str_eq(room.tenant_id, "cantor");
+    cr_assert_str_eq(room.leg.provider_id, "openai");
+    cr_assert_not_null(strstr(room.leg.id, "room"));
+    cr_assert_eq(room.leg.mode, VITO_VIDEO);
+    cr_assert_eq(room.leg.held_nusd, 200);
+    cr_assert_eq(room.leg.at_ms, open.leg.at_ms);
+    cr_assert_eq(room.limit_nusd, 1000);
+    cr_assert_eq(room.period.start_ms, NOVEMBER_MS);
+    struct vito_request others = request_of(VITO_LEG_LIST, "cantor");
+    cr_assert_eq(ask(driver, &others).status, RT_OK);
+    cr_assert_eq(document_bytes, 0, "its tenant has nothing to do with it");
+    settle_leg(driver, "room", 150);
+    cr_assert_eq(list_adopted(driver, &room), 0);
+    struct vito_budget after = open_month(driver, 1000);
+    cr_assert_eq(after.slice_nusd, 0, "the rest is nobody's");
+    cr_assert_eq(after.reserved_nusd, 0);
+    cr_assert_eq(after.posted_nusd, 250);
+    driver->check(driver->self);
+}
+
+void
+store_suite_a_video_leg_that_ran_on_after_a_crash_takes_nothing_from_others(
+    const struct store_driver *driver)
+{
+    struct vito_request open = leg_request(VITO_LEG_OPEN, "room", 200);
+    open.leg.mode = VITO_VIDEO;
+    open_month(driver, 1000);
+    grant(driver, 200, 200);
+    cr_assert_eq(ask(driver, &open).status, RT_OK);
+    driver->restart(driver->self, NOON_MS);
+    grant(driver, 300, 300);
+    open_leg(driver, "1", 300);
+    settle_leg(driver, "room", 450);
+    struct vito_budget after = open_month(driver, 1000);
+    cr_assert_eq(after.posted_nusd, 450);
+    cr_assert_eq(after.reserved_nusd, 300, "what the other leg holds is there");
+    driver->check(driver->self);
+    settle_leg(driver, "1", 300);
+    cr_assert_eq(open_month(driver, 1000).reserved_nusd, 0);
+    driver->check(driver->self);
+}
+
 void
 store_suite_a_restart_counts_what_open_legs_held_as_spent(const struct store_driver *driver)
 {

@@ -40,6 +40,7 @@ struct vito_pg_leg {
     int64_t period_start_ms, epoch, opened_ms, overrun_nusd;
     struct vito_leg row; /* at_ms: of its settlement */
     bool settled, added, changed;
+    bool adopted; /* of a former life: nobody's account knows of what it holds */
 };
 
 struct vito_pg_head {

@@ -172,17 +172,24 @@ append_billing(struct vito_books *books, const struct vito_pg_leg *leg)
                          });
 }
 
-/* Takes the cost out of the grant it was held from; returns what that had. */
+/* Takes the cost out of the grant it was held from; returns what that had. Of an adopted leg
+ * nobody's account knows, so it costs the grant what it held, and no more: what is left of that
+ * goes back at once, in *returned_out. */
 static int64_t
-spend_grant(struct vito_books *books, const struct vito_pg_leg *leg, int64_t cost_nusd)
+spend_grant(struct vito_books *books, const struct vito_pg_leg *leg, int64_t *returned_out)
 {
     struct vito_pg_grant key = {.period_start_ms = leg->period_start_ms, .epoch = leg->epoch};
     RT_TEXT_SET(key.tenant_id, leg->tenant_id);
     RT_TEXT_SET(key.node, leg->node);
     struct vito_pg_grant *grant = vito_books_grant(books, &key);
-    int64_t paid = grant == NULL ? 0 : smaller(cost_nusd, grant->left_nusd);
-    if (paid > 0) {
-        grant->left_nusd -= paid;
+    int64_t left = grant == NULL ? 0 : grant->left_nusd;
+    if (leg->adopted)
+        left = smaller(left, leg->row.held_nusd);
+    int64_t paid = smaller(leg->row.cost_nusd, left);
+    *returned_out = leg->adopted ? left - paid : 0;
+    if (paid + *returned_out > 0) {
+        grant->left_nusd -= paid + *returned_out;
+        grant->granted_nusd -= *returned_out;
         grant->changed = true;
     }
     return paid;
@@ -224,7 +231,9 @@ carry_out_settle(struct vito_books *books, const struct vito_request *request,
     };
     leg->row.at_ms = from->at_ms;
     RT_TEXT_SET(leg->row.outcome, from->outcome);
-    leg->overrun_nusd = leg->row.cost_nusd - spend_grant(books, leg, leg->row.cost_nusd);
+    int64_t returned_nusd;
+    leg->overrun_nusd = leg->row.cost_nusd - spend_grant(books, leg, &returned_nusd);
+    month->figures.reserved_nusd -= returned_nusd;
     leg->settled = leg->changed = true;
     post(month, leg);
     stored->budget = month->figures;

@@ -128,6 +128,8 @@ enum vito_pg_outcome vito_pg_audit_list(struct vito_postgres *database, struct v
 enum vito_pg_outcome vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_leg_list_adopted(struct vito_postgres *database,
+                                              struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_vault_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_vault_write(struct vito_postgres *database, struct vito_pg_item *item);
 

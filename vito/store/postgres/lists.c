@@ -119,6 +119,45 @@ vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item)
     return outcome;
 }
 
+static void
+read_adopted(const struct vito_pg_link *link, unsigned result, int row,
+             struct vito_adopted_leg *adopted)
+{
+    *adopted = (struct vito_adopted_leg){
+        .period = {vito_pg_i64(link, result, row, 6), vito_pg_i64(link, result, row, 7)},
+        .limit_nusd = vito_pg_i64(link, result, row, 8),
+        .leg = {.mode = vito_mode_of(vito_pg_text(link, result, row, 3)),
+                .held_nusd = vito_pg_i64(link, result, row, 4),
+                .at_ms = vito_pg_i64(link, result, row, 5)},
+    };
+    vito_pg_copy(link, result, row, 0, adopted->leg.id, sizeof(adopted->leg.id));
+    vito_pg_copy(link, result, row, 1, adopted->tenant_id, sizeof(adopted->tenant_id));
+    vito_pg_copy(link, result, row, 2, adopted->leg.provider_id, sizeof(adopted->leg.provider_id));
+}
+
+enum vito_pg_outcome
+vito_pg_leg_list_adopted(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_pg_link *link = &database->link;
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, database->node);
+    vito_pg_add_i64(&arguments, database->epoch);
+    vito_pg_add_i64(&arguments, RT_BUFFER_BYTES_MAX / sizeof(struct vito_adopted_leg));
+    unsigned result = vito_pg_send(&database->link, VITO_PG_LEG_LIST_ADOPTED, &arguments);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome != VITO_PG_DONE)
+        return outcome;
+    size_t count = (size_t)vito_pg_rows(link, result);
+    item->document = rt_buffer_create(count * sizeof(struct vito_adopted_leg));
+    item->stored.status = item->document == NULL ? RT_NO_MEMORY : RT_OK;
+    for (size_t i = 0; i < count && item->document != NULL; i++) {
+        struct vito_adopted_leg adopted;
+        read_adopted(link, result, (int)i, &adopted);
+        memcpy(item->document->bytes + i * sizeof(adopted), &adopted, sizeof(adopted));
+    }
+    return outcome;
+}
+
 struct vito_audit_record
 vito_pg_record(const struct vito_pg_link *link, unsigned result, int row)
 {

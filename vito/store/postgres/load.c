@@ -156,6 +156,7 @@ take_legs(struct vito_postgres *database, unsigned result)
             .epoch = vito_pg_i64(link, result, i, 5),
             .row = {.mode = vito_mode_of(vito_pg_text(link, result, i, 10)),
                     .held_nusd = vito_pg_i64(link, result, i, 11)},
+            .adopted = vito_pg_i64(link, result, i, 12) != 0,
         };
         struct vito_leg *row = &leg.row;
         vito_pg_copy(link, result, i, 0, leg.tenant_id, sizeof(leg.tenant_id));

@@ -55,6 +55,18 @@ settle_legs(struct vito_postgres *database, const struct vito_pg_arguments *node
     return outcome;
 }
 
+/* Rooms at video vendors outlive the gateway that opened them: their legs become this one's, with
+ * what they hold, until they are ended there (actors/recovery.c). */
+static enum vito_pg_outcome
+adopt_legs(struct vito_postgres *database, const struct vito_pg_arguments *node)
+{
+    struct vito_pg_arguments both = *node;
+    vito_pg_add_text(&both, database->node);
+    vito_pg_add_i64(&both, database->epoch);
+    vito_pg_send(&database->link, VITO_PG_NODE_ADOPT, &both);
+    return vito_pg_exchange(database);
+}
+
 enum vito_pg_outcome
 vito_pg_settle_node(struct vito_postgres *database, const char *name, int64_t epoch)
 {
@@ -64,7 +76,9 @@ vito_pg_settle_node(struct vito_postgres *database, const char *name, int64_t ep
     struct vito_pg_arguments node = {0};
     vito_pg_add_text(&node, name);
     vito_pg_add_i64(&node, epoch);
-    enum vito_pg_outcome outcome = settle_legs(database, &node, all);
+    enum vito_pg_outcome outcome = adopt_legs(database, &node);
+    if (outcome == VITO_PG_DONE)
+        outcome = settle_legs(database, &node, all);
     free(all);
     if (outcome != VITO_PG_DONE)
         return outcome;

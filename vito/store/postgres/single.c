@@ -7,8 +7,8 @@ bool
 vito_pg_is_reading(enum vito_op op)
 {
     return op == VITO_TENANT_GET || op == VITO_TENANT_LIST || op == VITO_KEY_LIST ||
-           op == VITO_LEG_LIST || op == VITO_MEMORY_GET || op == VITO_AUDIT_LIST ||
-           op == VITO_VAULT_LIST;
+           op == VITO_LEG_LIST || op == VITO_LEG_LIST_ADOPTED || op == VITO_MEMORY_GET ||
+           op == VITO_AUDIT_LIST || op == VITO_VAULT_LIST;
 }
 
 /* A statement that is to change one row. */
@@ -125,6 +125,8 @@ vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
         return add_key(database, item);
     case VITO_KEY_LIST:
         return vito_pg_key_list(database, item);
+    case VITO_LEG_LIST_ADOPTED:
+        return vito_pg_leg_list_adopted(database, item);
     case VITO_LEG_LIST:
         return vito_pg_leg_list(database, item);
     case VITO_KEY_REMOVE:

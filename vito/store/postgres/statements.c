@@ -107,11 +107,12 @@ static const struct {
          " JOIN vito.usage AS u USING (tenant_id, leg_id)) AS k"
          " JOIN vito.grants AS g ON g.tenant_id = k.tenant_id AND g.period_start_ms = k.start"
          " AND g.node = k.node AND g.epoch = k.epoch WHERE g.state = 'open'"},
-    [VITO_PG_LOAD_LEGS] = {"load_legs",
-                           "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
-                           " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
-                           " u.held_nusd FROM" LEG_KEYS
-                           " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
+    [VITO_PG_LOAD_LEGS] =
+        {"load_legs",
+         "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
+         " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
+         " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint FROM" LEG_KEYS
+         " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
     [VITO_PG_MAKE_HEADS] = {"make_heads",
                             "INSERT INTO vito.audit_heads (tenant_id, seq, chain)"
                             " SELECT tenant_id, 0, decode(repeat('00', 32), 'hex')"
@@ -212,10 +213,41 @@ static const struct {
     [VITO_PG_KEY_ADD] = {"key_add",
                          "INSERT INTO vito.api_keys (key_id, tenant_id, digest, created_ms)"
                          " VALUES ($1::text, $2::text, $3::bytea, $4::bigint)"},
+    /* Of a video leg nobody knows whether it still runs: it becomes ours ($3, $4), and so does what
+     * it holds. */
+    [VITO_PG_NODE_ADOPT] =
+        {"node_adopt",
+         "WITH leg AS (SELECT tenant_id, leg_id, period_start_ms, epoch, held_nusd"
+         " FROM vito.usage WHERE state = 'open' AND mode = 'video' AND node = $1::text"
+         " AND epoch < $2::bigint FOR UPDATE),"
+         " held AS (SELECT g.tenant_id, g.period_start_ms, g.epoch,"
+         " least(g.left_nusd, sum(leg.held_nusd)::bigint) AS taken"
+         " FROM leg JOIN vito.grants AS g USING (tenant_id, period_start_ms, epoch)"
+         " WHERE g.node = $1::text AND g.state = 'open'"
+         " GROUP BY g.tenant_id, g.period_start_ms, g.epoch, g.left_nusd),"
+         " taken AS (UPDATE vito.grants AS g SET left_nusd = left_nusd - taken,"
+         " granted_nusd = granted_nusd - taken FROM held WHERE g.tenant_id = held.tenant_id"
+         " AND g.period_start_ms = held.period_start_ms AND g.node = $1::text"
+         " AND g.epoch = held.epoch),"
+         " given AS (INSERT INTO vito.grants AS g"
+         " (tenant_id, period_start_ms, node, epoch, left_nusd, granted_nusd, state)"
+         " SELECT tenant_id, period_start_ms, $3::text, $4::bigint, sum(taken), sum(taken), 'open'"
+         " FROM held GROUP BY 1, 2 ON CONFLICT (tenant_id, period_start_ms, node, epoch)"
+         " DO UPDATE SET left_nusd = g.left_nusd + excluded.left_nusd,"
+         " granted_nusd = g.granted_nusd + excluded.granted_nusd)"
+         " UPDATE vito.usage AS u SET node = $3::text, epoch = $4::bigint, outcome = 'adopted'"
+         " FROM leg WHERE u.tenant_id = leg.tenant_id AND u.leg_id = leg.leg_id"},
+    [VITO_PG_LEG_LIST_ADOPTED] =
+        {"leg_list_adopted",
+         "SELECT u.leg_id, u.tenant_id, u.provider_id, u.mode, u.held_nusd, u.opened_ms,"
+         " period_start_ms, b.period_end_ms, b.limit_nusd FROM vito.usage AS u"
+         " JOIN vito.budgets AS b USING (tenant_id, period_start_ms) WHERE u.state = 'open'"
+         " AND u.outcome = 'adopted' AND u.node = $1::text AND u.epoch = $2::bigint"
+         " ORDER BY u.leg_id COLLATE \"C\" LIMIT $3::bigint"},
     [VITO_PG_LEG_LIST] = {"leg_list",
                           "SELECT leg_id, provider_id, mode, held_nusd, period_start_ms"
-                          " FROM vito.usage WHERE state = 'open' AND tenant_id = $1::text"
-                          " AND node = $2::text AND epoch = $3::bigint"
+                          " FROM vito.usage WHERE state = 'open' AND outcome IS NULL"
+                          " AND tenant_id = $1::text AND node = $2::text AND epoch = $3::bigint"
                           " ORDER BY leg_id COLLATE \"C\" LIMIT $4::bigint"},
     [VITO_PG_KEY_LIST] = {"key_list",
                           "SELECT key_id, tenant_id, digest, created_ms FROM vito.api_keys"

@@ -18,6 +18,7 @@ static const vito_handler handlers[VITO_OP_COUNT] = {
     [VITO_LEG_OPEN] = vito_handle_leg_open,
     [VITO_LEG_EXTEND] = vito_handle_leg_extend,
     [VITO_LEG_SETTLE] = vito_handle_leg_settle,
+    [VITO_LEG_LIST_ADOPTED] = vito_handle_leg_list_adopted,
     [VITO_LEG_LIST] = vito_handle_leg_list,
     [VITO_AUDIT_APPEND] = vito_handle_audit_append,
     [VITO_AUDIT_LIST] = vito_handle_audit_list,

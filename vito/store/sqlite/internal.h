@@ -117,6 +117,9 @@ enum rt_status vito_handle_leg_extend(struct vito_sqlite *database,
 enum rt_status vito_handle_leg_settle(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
+enum rt_status vito_handle_leg_list_adopted(struct vito_sqlite *database,
+                                            const struct vito_request *request,
+                                            struct vito_answer *answer);
 enum rt_status vito_handle_leg_list(struct vito_sqlite *database,
                                     const struct vito_request *request, struct vito_answer *answer);
 

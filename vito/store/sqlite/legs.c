@@ -50,8 +50,8 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
 
 /* A leg as LEG_OPEN wrote it: who it is for is not said again. */
 struct row {
-    bool is_open;
-    int64_t period_start_ms, epoch;
+    bool is_open, is_adopted;
+    int64_t period_start_ms, epoch, held_nusd;
     char node[VITO_ID_BYTES];
     char session_id[VITO_ID_BYTES];
     char provider_id[VITO_PROVIDER_BYTES];
@@ -77,13 +77,21 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
     vito_column_copy(database, 6, row_out->decision_id, sizeof(row_out->decision_id));
     vito_column_copy(database, 7, row_out->policy_version, sizeof(row_out->policy_version));
     row_out->mode = vito_mode_of(vito_column_text(database, 8));
+    row_out->held_nusd = vito_column_i64(database, 9);
+    row_out->is_adopted = vito_column_i64(database, 10) != 0;
     return RT_OK;
 }
 
-/* Takes the cost out of the grant it was held from; *paid_out is what that had. */
+/* Out of a grant: what the leg's cost takes of it, and what goes back to the budget. */
+struct parts {
+    int64_t paid_nusd, returned_nusd;
+};
+
+/* Takes the cost out of the grant it was held from. Of an adopted leg nobody's account knows, so
+ * it costs the grant what it held, and no more: what is left of that goes back at once. */
 static enum rt_status
 spend_grant(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
-            int64_t cost_nusd, int64_t *paid_out)
+            int64_t cost_nusd, struct parts *parts_out)
 {
     struct vito_value tenant = vito_text(tenant_id), start = vito_i64(row->period_start_ms);
     struct vito_value node = vito_text(row->node), epoch = vito_i64(row->epoch);
@@ -91,21 +99,24 @@ spend_grant(struct vito_sqlite *database, const char *tenant_id, const struct ro
     if (status != RT_OK && status != RT_EMPTY)
         return status;
     int64_t left = status == RT_OK ? vito_column_i64(database, 0) : 0;
-    *paid_out = cost_nusd < left ? cost_nusd : left;
-    return VITO_QUERY(database, QUERY_GRANT_LOWER, tenant, start, node, epoch, vito_i64(*paid_out),
-                      vito_i64(0));
+    if (row->is_adopted && row->held_nusd < left)
+        left = row->held_nusd;
+    parts_out->paid_nusd = cost_nusd < left ? cost_nusd : left;
+    parts_out->returned_nusd = row->is_adopted ? left - parts_out->paid_nusd : 0;
+    return VITO_QUERY(database, QUERY_GRANT_LOWER, tenant, start, node, epoch,
+                      vito_i64(parts_out->paid_nusd), vito_i64(parts_out->returned_nusd));
 }
 
 static enum rt_status
 post(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
-     const struct vito_leg *leg, int64_t paid_nusd, struct vito_budget *budget_out)
+     const struct vito_leg *leg, const struct parts *parts, struct vito_budget *budget_out)
 {
     int64_t media_ms[VITO_MODE_COUNT] = {0};
     media_ms[row->mode] = leg->use.media_ms;
     enum rt_status status = VITO_QUERY(
         database, QUERY_BUDGET_POST, vito_text(tenant_id), vito_i64(row->period_start_ms),
-        vito_i64(leg->cost_nusd), vito_i64(paid_nusd), vito_i64(leg->use.tokens),
-        vito_i64(leg->use.interactions), vito_i64(media_ms[VITO_TEXT]),
+        vito_i64(leg->cost_nusd), vito_i64(parts->paid_nusd + parts->returned_nusd),
+        vito_i64(leg->use.tokens), vito_i64(leg->use.interactions), vito_i64(media_ms[VITO_TEXT]),
         vito_i64(media_ms[VITO_VOICE]), vito_i64(media_ms[VITO_VIDEO]));
     if (status == RT_OK)
         *budget_out = vito_budget_of_row(database);
@@ -141,15 +152,15 @@ static enum rt_status
 settle_open(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
             const struct vito_leg *leg, struct vito_budget *budget_out)
 {
-    int64_t paid_nusd;
-    if (spend_grant(database, tenant_id, row, leg->cost_nusd, &paid_nusd) != RT_EMPTY)
+    struct parts parts;
+    if (spend_grant(database, tenant_id, row, leg->cost_nusd, &parts) != RT_EMPTY)
         return RT_UNAVAILABLE;
     if (VITO_QUERY(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
                    vito_text(leg->outcome), vito_i64(leg->cost_nusd),
-                   vito_i64(leg->cost_nusd - paid_nusd), vito_i64(leg->use.tokens),
+                   vito_i64(leg->cost_nusd - parts.paid_nusd), vito_i64(leg->use.tokens),
                    vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)
         return RT_UNAVAILABLE;
-    if (post(database, tenant_id, row, leg, paid_nusd, budget_out) != RT_OK)
+    if (post(database, tenant_id, row, leg, &parts, budget_out) != RT_OK)
         return RT_UNAVAILABLE;
     return add_record(database, tenant_id, row, leg) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
@@ -210,6 +221,48 @@ vito_handle_leg_list(struct vito_sqlite *database, const struct vito_request *re
         struct vito_open_leg leg = open_leg_of_row(database);
         memcpy(list->bytes + list->size_bytes, &leg, sizeof(leg));
         list->size_bytes += (uint32_t)sizeof(leg);
+    }
+    return status == RT_EMPTY ? RT_OK : status;
+}
+
+static void
+read_adopted(const struct vito_sqlite *database, struct vito_adopted_leg *adopted)
+{
+    *adopted = (struct vito_adopted_leg){
+        .period = {vito_column_i64(database, 6), vito_column_i64(database, 7)},
+        .limit_nusd = vito_column_i64(database, 8),
+        .leg = {.mode = vito_mode_of(vito_column_text(database, 3)),
+                .held_nusd = vito_column_i64(database, 4),
+                .at_ms = vito_column_i64(database, 5)},
+    };
+    vito_column_copy(database, 0, adopted->leg.id, sizeof(adopted->leg.id));
+    vito_column_copy(database, 1, adopted->tenant_id, sizeof(adopted->tenant_id));
+    vito_column_copy(database, 2, adopted->leg.provider_id, sizeof(adopted->leg.provider_id));
+}
+
+enum rt_status
+vito_handle_leg_list_adopted(struct vito_sqlite *database, const struct vito_request *request,
+                             struct vito_answer *answer)
+{
+    (void)request;
+    enum rt_status status = VITO_QUERY(database, QUERY_LEG_COUNT_ADOPTED, vito_text(VITO_NODE));
+    if (status != RT_OK)
+        return status;
+    size_t size_bytes = (size_t)vito_column_i64(database, 0) * sizeof(struct vito_adopted_leg);
+    if (size_bytes > RT_BUFFER_BYTES_MAX)
+        size_bytes = RT_BUFFER_BYTES_MAX; /* the rest at the next start */
+    struct rt_buffer *list = answer->document = rt_buffer_create(size_bytes);
+    if (list == NULL)
+        return RT_NO_MEMORY;
+    list->size_bytes = 0;
+    status = VITO_QUERY(database, QUERY_LEG_LIST_ADOPTED, vito_text(VITO_NODE));
+    for (; status == RT_OK; status = vito_query_next(database)) {
+        struct vito_adopted_leg adopted;
+        if (list->size_bytes + sizeof(adopted) > size_bytes)
+            return RT_OK;
+        read_adopted(database, &adopted);
+        memcpy(list->bytes + list->size_bytes, &adopted, sizeof(adopted));
+        list->size_bytes += (uint32_t)sizeof(adopted);
     }
     return status == RT_EMPTY ? RT_OK : status;
 }

@@ -31,6 +31,14 @@
     " UNION ALL SELECT tenant_id, 3, name, providers, version, updated_ms, blob FROM vito_secrets" \
     " WHERE tenant_id " which " ORDER BY tenant_id, kind, name"
 
+/* What adopted legs hold, by the grant of a former epoch (before ?2) it comes out of. */
+#define ADOPTED_BY_GRANT                                                                           \
+    " (SELECT leg.tenant_id, leg.period_start_ms, leg.epoch, min(g.left_nusd, sum(leg.held_nusd))" \
+    " AS taken FROM vito_usage AS leg JOIN vito_grants AS g"                                       \
+    " USING (tenant_id, period_start_ms, node, epoch) WHERE leg.state = 'open'"                    \
+    " AND leg.mode = 'video' AND leg.node = ?1 AND leg.epoch < ?2 AND g.state = 'open'"            \
+    " GROUP BY 1, 2, 3) AS adopted "
+
 static const char *const texts[QUERY_COUNT] = {
     [QUERY_BEGIN] = "BEGIN IMMEDIATE",
     [QUERY_COMMIT] = "COMMIT",
@@ -135,7 +143,7 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3)"
                          " WHERE leg_id = ?1 AND tenant_id = ?2 AND state = 'open'",
     [QUERY_LEG_READ] = "SELECT state, period_start_ms, node, epoch, session_id, provider_id,"
-                       " decision_id, policy_version, mode"
+                       " decision_id, policy_version, mode, held_nusd, outcome = 'adopted'"
                        " FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
     [QUERY_LEG_SETTLE] = "UPDATE vito_usage SET state = 'settled', settled_ms = ?2, outcome = ?3,"
                          " cost_nusd = ?4, overrun_nusd = ?5, tokens = ?6, media_ms = ?7,"
@@ -143,9 +151,28 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_LEG_FIND_OPEN] = "SELECT leg_id, tenant_id, held_nusd FROM vito_usage"
                             " WHERE state = 'open' AND node = ?1 AND epoch < ?2"
                             " ORDER BY leg_id LIMIT 1",
+    /* Of a video leg nobody knows whether it still runs: what it holds moves to the new epoch. */
+    [QUERY_ADOPT_SET_ASIDE] =
+        "INSERT INTO vito_grants (tenant_id, period_start_ms, node, epoch, left_nusd,"
+        " granted_nusd, state) SELECT tenant_id, period_start_ms, ?1, ?2, sum(taken), sum(taken),"
+        " 'open' FROM" ADOPTED_BY_GRANT "GROUP BY 1, 2",
+    [QUERY_ADOPT_LOWER_STALE] =
+        "UPDATE vito_grants SET left_nusd = left_nusd - taken, granted_nusd = granted_nusd - taken"
+        " FROM" ADOPTED_BY_GRANT "WHERE vito_grants.tenant_id = adopted.tenant_id"
+        " AND vito_grants.period_start_ms = adopted.period_start_ms"
+        " AND vito_grants.node = ?1 AND vito_grants.epoch = adopted.epoch",
+    [QUERY_ADOPT_LEGS] = "UPDATE vito_usage SET epoch = ?2, outcome = 'adopted'"
+                         " WHERE state = 'open' AND mode = 'video' AND node = ?1 AND epoch < ?2",
+    [QUERY_LEG_COUNT_ADOPTED] = "SELECT count(*) FROM vito_usage WHERE state = 'open'"
+                                " AND outcome = 'adopted' AND node = ?1",
+    [QUERY_LEG_LIST_ADOPTED] =
+        "SELECT leg_id, tenant_id, provider_id, mode, held_nusd, opened_ms, period_start_ms,"
+        " period_end_ms, limit_nusd FROM vito_usage"
+        " JOIN vito_budgets USING (tenant_id, period_start_ms) WHERE state = 'open'"
+        " AND outcome = 'adopted' AND node = ?1 ORDER BY leg_id",
     [QUERY_LEG_LIST] = "SELECT leg_id, provider_id, mode, held_nusd, period_start_ms"
-                       " FROM vito_usage WHERE state = 'open' AND tenant_id = ?1 AND node = ?2"
-                       " AND epoch = ?3 ORDER BY leg_id LIMIT ?4",
+                       " FROM vito_usage WHERE state = 'open' AND outcome IS NULL"
+                       " AND tenant_id = ?1 AND node = ?2 AND epoch = ?3 ORDER BY leg_id LIMIT ?4",
 
     [QUERY_AUDIT_LAST_CHAIN] = "SELECT chain FROM vito_audit_logs WHERE tenant_id = ?1"
                                " ORDER BY seq DESC LIMIT 1",

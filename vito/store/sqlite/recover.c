@@ -31,10 +31,21 @@ settle_one(struct vito_sqlite *database, int64_t now_ms)
     return status == RT_OK && !stored.repeated ? RT_OK : RT_UNAVAILABLE;
 }
 
+/* Rooms at video vendors outlive us: their legs stay open, and what they hold set aside, until
+ * they are ended there (actors/recovery.c). */
+static bool
+adopt(struct vito_sqlite *database)
+{
+    struct vito_value node = vito_text(VITO_NODE), epoch = vito_i64(database->epoch);
+    return VITO_QUERY(database, QUERY_ADOPT_SET_ASIDE, node, epoch) == RT_EMPTY &&
+           VITO_QUERY(database, QUERY_ADOPT_LOWER_STALE, node, epoch) == RT_EMPTY &&
+           VITO_QUERY(database, QUERY_ADOPT_LEGS, node, epoch) == RT_EMPTY;
+}
+
 bool
 vito_store_recover(struct vito_sqlite *database, int64_t now_ms)
 {
-    if (!begin_epoch(database, now_ms))
+    if (!begin_epoch(database, now_ms) || !adopt(database))
         return false;
     enum rt_status status;
     while ((status = settle_one(database, now_ms)) == RT_OK)
