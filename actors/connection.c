@@ -296,6 +296,7 @@ connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     struct connection *connection = state;
     connection_forget_request(connection);
     connection_turn_clear(&connection->turn);
+    connection_forget_held(connection);
     connection->calls->release(connection->socket);
 }
 

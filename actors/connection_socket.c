@@ -116,7 +116,7 @@ connection_credit(struct rt_actor *self, struct connection *connection, uint32_t
 static void
 account_output(struct rt_actor *self, struct connection *connection, uint32_t bytes)
 {
-    if (connection->credit_owed == 0 &&
+    if (connection->credit_owed == 0 && connection->backlog.first == NULL &&
         !connection->calls->is_behind(connection->socket, CONNECTION_BEHIND_BYTES)) {
         connection_credit(self, connection, bytes);
         return;
@@ -129,9 +129,13 @@ account_output(struct rt_actor *self, struct connection *connection, uint32_t by
 void
 connection_on_drained(struct rt_actor *self, struct connection *connection)
 {
+    rt_timer_cancel(self, &connection->slow_timer);
+    if (!connection_send_held(connection)) { /* it reads, though not fast */
+        rt_timer_set(self, &connection->slow_timer, CONNECTION_SLOW_MAX_MS * RT_NS_PER_MS);
+        return;
+    }
     if (connection->credit_owed == 0)
         return;
-    rt_timer_cancel(self, &connection->slow_timer);
     connection_credit(self, connection, connection->credit_owed);
     connection->credit_owed = 0;
 }
@@ -146,8 +150,7 @@ connection_on_frame(struct rt_actor *self, struct connection *connection,
     struct wire_bytes bytes;
     enum rt_status status = frame_encode(connection->format, frame, body, body_bytes, &bytes);
     if (status == RT_OK)
-        status = connection->calls->send(connection->socket, connection->format == WIRE_MSGPACK,
-                                         bytes.bytes, bytes.size_bytes);
+        status = connection_send(connection, bytes.bytes, bytes.size_bytes);
     if (status != RT_OK) { /* a frame would be missing: better no connection than a false one */
         connection->calls->close(connection->socket, 1013, "reads too slowly");
         return;
@@ -156,8 +159,8 @@ connection_on_frame(struct rt_actor *self, struct connection *connection,
         account_output(self, connection, (uint32_t)body_bytes + SESSION_FRAME_WEIGHT);
     if (frame->type == FRAME_SESSION_ENDED) {
         connection->session = RT_NOBODY;
-        connection->calls->close(connection->socket, frame->ended.close_code,
-                                 session_end_name(frame->ended.reason));
+        connection_close_behind(connection, frame->ended.close_code,
+                                session_end_name(frame->ended.reason));
     }
 }
 

@@ -5,6 +5,7 @@
  *   connection_caller.c   credentials, tickets
  *   connection_http.c     answers: problems, one turn, the admin API
  *   connection_socket.c   an upgraded connection: frames both ways
+ *   connection_backlog.c  frames for which the socket has no room yet
  */
 #ifndef ACTORS_CONNECTION_STATE_H
 #define ACTORS_CONNECTION_STATE_H
@@ -13,10 +14,11 @@
 #include "actors/messages.h"
 
 enum {
-    CONNECTION_AUDIO_BYTES_MAX = 8 << 20, /* of one HTTP turn */
-    CONNECTION_BEHIND_BYTES = 64 * 1024,  /* unsent; above it output is not credited */
-    CONNECTION_SLOW_MAX_MS = 30000,       /* a reader that takes nothing for so long is closed */
-    CONNECTION_BAD_FRAMES_MAX = 100,      /* in a row */
+    CONNECTION_AUDIO_BYTES_MAX = 8 << 20,             /* of one HTTP turn */
+    CONNECTION_BEHIND_BYTES = 16 * 1024,              /* unsent; above it output is not credited */
+    CONNECTION_HELD_BYTES_MAX = FRAME_WIRE_BYTES_MAX, /* waiting beside the socket's own queue */
+    CONNECTION_SLOW_MAX_MS = 30000,  /* a reader that takes nothing for so long is closed */
+    CONNECTION_BAD_FRAMES_MAX = 100, /* in a row */
 };
 
 enum connection_phase {
@@ -39,6 +41,14 @@ struct connection_turn {
     uint8_t *answer, *audio; /* owned */
     size_t answer_bytes, audio_bytes;
     char format[FRAME_FORMAT_BYTES];
+};
+
+/* Zeroed means empty. */
+struct connection_backlog {
+    struct connection_held *first, *last;
+    size_t size_bytes;
+    uint16_t close_code; /* how to close behind the last of them; 0: not */
+    const char *close_reason;
 };
 
 struct connection {
@@ -66,6 +76,7 @@ struct connection {
     struct rt_address session;
     struct connection_turn turn;
 
+    struct connection_backlog backlog;
     uint32_t credit_owed; /* output not yet credited, because the socket is slow */
     struct rt_timer slow_timer;
     uint32_t bad_frames;
@@ -112,5 +123,20 @@ void connection_on_message(struct rt_actor *self, struct connection *connection,
                            struct rt_message *message);
 void connection_on_drained(struct rt_actor *self, struct connection *connection);
 void connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes);
+
+/* connection_backlog.c */
+
+/* Sends a frame, or holds it until the client has read. RT_OK | RT_FULL (too much is held) |
+ * RT_NO_MEMORY | RT_CLOSED. */
+RT_MUST_USE enum rt_status connection_send(struct connection *connection, const void *bytes,
+                                           size_t size_bytes);
+
+/* Sends what is held, and closes behind it where that was asked. False when the socket is full
+ * again: CONN_DRAINED will come. */
+bool connection_send_held(struct connection *connection);
+
+/* Closes once all that is held was sent. `reason` is static text. */
+void connection_close_behind(struct connection *connection, uint16_t code, const char *reason);
+void connection_forget_held(struct connection *connection);
 
 #endif

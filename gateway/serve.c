@@ -31,7 +31,7 @@ extern char **environ;
 enum {
     HEADER_BYTES_MAX = 16 * 1024,
     BODY_BYTES_MAX = 64 * 1024,
-    QUEUED_BYTES_MAX = 4 << 20, /* unsent, a connection: an audio frame and what is around it */
+    QUEUED_BYTES_MAX = 64 * 1024, /* unsent, a connection; one frame may be larger */
     HEADER_TIMEOUT_MS = 5000,
     BODY_TIMEOUT_MS = 10000,
     IDLE_TIMEOUT_MS = 75000,

@@ -1,12 +1,12 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
 set(suites access autobahn bad_input bad_policies budget cap commands echo isolation memory
-  nodes postgres rate secrets session tickets tokens vendor_faults video)
+  nodes postgres rate secrets session slow_readers tickets tokens vendor_faults video)
 if(TWIN_SANITIZE MATCHES thread)
   set(suites budget session vendor_faults) # the ways of threads through all layers
 elseif(NOT build_prefix STREQUAL "")
   # A sanitizer keeps freed memory, and a minute of video is the same minute.
-  list(REMOVE_ITEM suites memory video)
+  list(REMOVE_ITEM suites memory slow_readers video)
 endif()
 foreach(suite ${suites})
   add_test(NAME ${build_prefix}integration/gateway/${suite}

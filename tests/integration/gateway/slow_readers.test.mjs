@@ -1,0 +1,74 @@
+// Clients that do not read, or hardly write, over real sockets: what they hold is bounded, and
+// nobody else waits for them.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { after, before, test } from 'node:test'
+import { World, sleep, until } from '../harness.mjs'
+
+const READERS = 8
+const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '100' } } }
+
+let world, twin
+before(async () => {
+  world = await World.start({ simulator: ['--media-speed', '1000'] })
+  twin = await world.twin('patient', RICH)
+})
+after(() => world.stop())
+
+function residentBytes() {
+  const [, pages] = readFileSync(`/proc/${world.gateway.pid}/statm`, 'latin1').split(' ')
+  return Number(pages) * 4096
+}
+
+test('clients that stop reading slow their vendors down, and get every byte when they go on', async () => {
+  const sessions = Array.from({ length: READERS }, () => world.session(twin, { mode: 'voice' }))
+  await Promise.all(sessions.map(session => session.started()))
+  // What the first turn warms up is not theirs.
+  assert.equal((await world.turn(twin, { text: '[tokens:3] hello', mode: 'voice' })).status, 200)
+  const before = residentBytes()
+  for (const session of sessions) {
+    session.socket._socket.pause()
+    session.turn('long', '[tokens:1000] speak')
+  }
+  await sleep(3000)
+  const grown = (residentBytes() - before) / READERS
+  assert.ok(grown < 1500000, `${grown} bytes for each`)
+  // Somebody who reads is served meanwhile.
+  assert.equal((await world.turn(twin, { text: '[tokens:3] hello', mode: 'text' })).status, 200)
+  for (const session of sessions) session.socket._socket.resume()
+  for (const session of sessions) {
+    const done = await session.frame('turn.done', 'long', 60000)
+    const audio = session.frames.filter(({ type }) => type === 'output.audio')
+    const bytes = audio.reduce((sum, { data }) => sum + Buffer.from(data, 'base64').length, 0)
+    // 16-bit samples at 24 kHz: 48 bytes a millisecond.
+    assert.equal(Math.floor(bytes / 48), done.usage.media_ms)
+    const numbers = session.frames.map(({ seq }) => seq)
+    assert.deepEqual(
+      numbers,
+      [...numbers].sort((a, b) => a - b),
+    )
+    assert.equal((await session.end()).reason, 'USER_EXIT')
+  }
+})
+
+test('a header that drips is cut off after five seconds, whatever came of it', async () => {
+  const { hostname, port } = new URL(world.gateway.url)
+  const dripping = Array.from({ length: 50 }, () => connect({ host: hostname, port }))
+  const heard = dripping.map(() => '')
+  dripping.forEach((socket, i) => {
+    socket.on('error', () => {})
+    socket.on('data', data => {
+      heard[i] += data
+    })
+    socket.write('GET /healthz HTTP/1.1\r\nHost: h\r\nX-Slow: ')
+  })
+  const closed = Promise.all(dripping.map(socket => once(socket, 'close')))
+  const drip = setInterval(() => dripping.forEach(socket => socket.write('x')), 100)
+  assert.equal((await world.request('GET', '/healthz')).status, 200)
+  await until(() => heard.every(text => text.startsWith('HTTP/1.1 408 ')), 'every refusal')
+  clearInterval(drip)
+  dripping.forEach(socket => socket.end())
+  await closed
+})
