@@ -48,14 +48,21 @@ byte readers;
 bool scheduled;           /* in a run queue */
 bool first_is_busy;       /* the first worker */
 bool closing_allowed = true;
-#ifdef PAUSE
-bool pause_allowed = true;
+/* CLOSE and PAUSE are searched wholly; CROWD is too large for that, but a mutant falls in it. */
+#ifdef CROWD
 #define TWO_DATA D2
-#define TWO_CONTROL NIL
-#else
+#define TWO_CONTROL C2
 bool pause_allowed = false;
+#endif
+#ifdef CLOSE
 #define TWO_DATA NIL
 #define TWO_CONTROL C2
+bool pause_allowed = false;
+#endif
+#ifdef PAUSE
+#define TWO_DATA D2
+#define TWO_CONTROL NIL
+bool pause_allowed = true;
 #endif
 
 /* rt_queue_push() up to its first exchange and what follows from it. */
