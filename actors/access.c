@@ -30,6 +30,9 @@ static const struct rule {
     {"GET", "/api/tenants/{tenant}/sessions", ACCESS_TENANT_ADMIN},
     {"POST", "/api/sessions/{session}/terminate", ACCESS_TENANT_ADMIN},
     {"GET", "/api/decisions/{decision}", ACCESS_TENANT_ADMIN},
+    {"GET", "/api/runtime", ACCESS_OPERATOR},
+    {"GET", "/api/runtime/trace", ACCESS_OPERATOR},
+    {"GET", "/api/runtime/why", ACCESS_OPERATOR},
 };
 
 /* Takes the next segment off a path; false at its end. A slash at the end counts for nothing, as

@@ -161,6 +161,9 @@ static const struct route {
     {"GET", {"tenants", "*", "sessions"}, admin_session_list},
     {"POST", {"sessions", "*", "terminate"}, admin_session_terminate},
     {"GET", {"decisions", "*"}, admin_explain},
+    {"GET", {"runtime"}, admin_runtime},
+    {"GET", {"runtime", "trace"}, admin_runtime_trace},
+    {"GET", {"runtime", "why"}, admin_runtime_why},
 };
 
 /* Splits the path. False when a segment is too long or there are too many. */

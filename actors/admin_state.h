@@ -5,6 +5,7 @@
  *   admin_tenants.c  tenants and keys
  *   admin_secrets.c  secrets and the keys they are sealed with
  *   admin_views.c    balance, sessions, decisions, audit
+ *   admin_runtime.c  the actor machine: workers, actors, turns
  */
 #ifndef ACTORS_ADMIN_STATE_H
 #define ACTORS_ADMIN_STATE_H
@@ -76,7 +77,10 @@ struct rt_message *admin_done_message(int status, const struct problem *problem,
                                       struct rt_buffer *json);
 struct problem admin_problem_of_store(enum rt_status status, const char *tenant_id);
 
-/* Routes: admin_tenants.c, admin_views.c. */
+/* A text from the query, cut to fit; "" when it is not there. (admin_views.c) */
+void admin_query_text(const char *query, const char *name, char *out, size_t out_bytes);
+
+/* Routes: admin_tenants.c, admin_views.c, admin_runtime.c. */
 void admin_tenant_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_tenant_get(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
@@ -97,5 +101,8 @@ void admin_session_list(struct rt_actor *self, struct admin *admin, const struct
 void admin_session_terminate(struct rt_actor *self, struct admin *admin,
                              const struct admin_call *call);
 void admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_runtime(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_runtime_trace(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_runtime_why(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 
 #endif

@@ -97,8 +97,8 @@ query_number(const char *query, const char *name, int64_t otherwise)
     return otherwise;
 }
 
-static void
-query_text(const char *query, const char *name, char *out, size_t out_bytes)
+void
+admin_query_text(const char *query, const char *name, char *out, size_t out_bytes)
 {
     size_t size = strlen(name);
     out[0] = '\0';
@@ -133,7 +133,8 @@ admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_
     struct vito_request request = {.op = VITO_AUDIT_LIST};
     request.query.after = after;
     request.query.limit = (uint32_t)limit;
-    query_text(query, "session_id", request.query.session_id, sizeof(request.query.session_id));
+    admin_query_text(query, "session_id", request.query.session_id,
+                     sizeof(request.query.session_id));
     operation->next = admin_pass_document;
     admin_ask_store(self, admin, operation, &request);
 }

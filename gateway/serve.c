@@ -22,6 +22,7 @@
 #include "lua/adapter_vm.h"
 #include "lua/policy_vm.h"
 #include "net/http_client.h"
+#include "runtime/flight.h"
 #include "runtime/log.h"
 #include "runtime/system.h"
 #include "vito/login_limit.h"
@@ -42,6 +43,7 @@ enum {
     SESSION_IDLE_MS = 15 * 60 * 1000,
     DRAIN_MAX_S = 20,
     FAREWELL_MS = 250,
+    STALL_MS = 1000, /* a turn that lasts so long is logged */
 };
 
 struct gateway {
@@ -50,6 +52,7 @@ struct gateway {
     struct world world;
     struct front front;
     struct rt_system *system;
+    struct rt_watchdog *watchdog;
     struct net_http_client *http;
     struct tlua_policies *policies;
     struct tlua_adapters *adapters;
@@ -269,6 +272,15 @@ open_listeners(struct gateway *gateway)
     return true;
 }
 
+/* A worker that is stuck is logged, and a crash leaves the last turns on stderr. */
+static bool
+open_watch(struct gateway *gateway)
+{
+    rt_flight_on_crash(gateway->system, STDERR_FILENO);
+    return rt_watchdog_start(gateway->system, STALL_MS, &gateway->watchdog) == RT_OK ||
+           fail("cannot start the watchdog");
+}
+
 /* Builds from the ground up; what was built when something fails is taken down by close_all(). */
 static bool
 open_all(struct gateway *gateway)
@@ -277,12 +289,15 @@ open_all(struct gateway *gateway)
            open_store(gateway) && open_token(gateway) && open_scripts(gateway) &&
            open_vendors(gateway) && open_issuer(gateway) && open_actors(gateway) &&
            open_listeners(gateway) &&
-           (rt_system_start(gateway->system) == RT_OK || fail("cannot start the workers"));
+           (rt_system_start(gateway->system) == RT_OK || fail("cannot start the workers")) &&
+           open_watch(gateway);
 }
 
 static void
 close_all(struct gateway *gateway)
 {
+    rt_watchdog_stop(gateway->watchdog);
+    rt_flight_on_crash(NULL, STDERR_FILENO);
     if (gateway->system != NULL)
         rt_system_stop(gateway->system);
     for (unsigned i = 0; i < gateway->server_count; i++)

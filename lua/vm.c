@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "runtime/assert.h"
+#include "runtime/flight.h"
 #include "runtime/world.h"
 
 enum {
@@ -122,9 +123,10 @@ check_budget_raise(lua_State *state, struct tlua_vm *vm)
 static void
 on_count(lua_State *state, lua_Debug *debug)
 {
-    (void)debug;
     struct tlua_vm *vm = tlua_vm_of(state);
     vm->instructions += HOOK_PERIOD;
+    if (RT_UNLIKELY(rt_flight_is_asked()) && lua_getinfo(state, "Sl", debug))
+        rt_flight_tell(debug->short_src, debug->currentline);
     check_budget_raise(state, vm);
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/actor.h"
 #include "runtime/group.h"
 #include "runtime/mailbox.h"
+#include "runtime/recorder.h"
 #include "runtime/run_queue.h"
 #include "runtime/slab.h"
 #include "runtime/system.h"
@@ -123,6 +124,7 @@ struct rt_worker {
     unsigned clock_left;   /* messages to go before it is read again … */
     unsigned clock_stride; /* … of so many: fewer where they take long */
     struct rt_deferred *deferred_first, **deferred_end;
+    struct rt_recorder recorder;
 };
 
 /* The worker whose turn this thread runs, or NULL. */
@@ -161,16 +163,11 @@ void rt_worker_deinit(struct rt_worker *worker);
 /* Runs what rt_system_defer() queued. */
 void rt_worker_run_deferred(struct rt_worker *worker);
 
-enum { RT_DEAD_LETTERS_KEPT = 64 };
-
 /* The last messages nobody read, for people who look for them. */
 struct rt_dead_letters {
     pthread_mutex_t mutex;
     uint64_t count;
-    struct rt_dead_letter {
-        uint64_t target_id, from_id;
-        uint32_t kind;
-    } ring[RT_DEAD_LETTERS_KEPT];
+    struct rt_dead_letter ring[RT_DEAD_LETTERS_KEPT];
 };
 
 struct rt_scheduler;
@@ -186,6 +183,8 @@ struct rt_system {
     struct rt_dead_letters dead_letters;
     atomic_uint_fast64_t next_id;
     atomic_uint_fast64_t refused, failures, restarts;
+    uint64_t start_ticks, start_ns; /* one moment on two clocks (flight.c) */
+    struct rt_recorder *recorders[RT_WORKERS_MAX];
 };
 
 /* What both kinds of system share (system.c). */

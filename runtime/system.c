@@ -16,6 +16,8 @@ rt_system_init(struct rt_system *system, const struct rt_world *world, unsigned 
 {
     system->world = world;
     system->worker_count = workers;
+    system->start_ticks = rt_ticks();
+    system->start_ns = world->now_ns(world->self);
     rt_slab_init(&system->slab, actors_max == 0 ? ACTORS_MAX_DEFAULT : actors_max);
     rt_groups_init(&system->groups);
     pthread_mutex_init(&system->dead_letters.mutex, NULL);
@@ -60,6 +62,7 @@ rt_worker_init(struct rt_worker *worker, struct rt_system *system, unsigned inde
         (struct rt_worker){.system = system, .index = index, .clock_left = 1, .clock_stride = 1};
     worker->deferred_end = &worker->deferred_first;
     rt_timers_init(&worker->timers, system->world->now_ns(system->world->self));
+    system->recorders[index] = &worker->recorder;
 }
 
 uint64_t
@@ -189,8 +192,23 @@ rt_system_visit(struct rt_system *system,
                 .id = id,
                 .kind = behaviour == NULL ? "" : behaviour->name,
                 .waiting = rt_mailbox_depth(&chunk[j].mailbox),
+                .messages = atomic_load_explicit(&chunk[j].messages, memory_order_relaxed),
             };
             visit(context, &info);
         }
     }
+}
+
+unsigned
+rt_system_dead_letters(struct rt_system *system,
+                       struct rt_dead_letter letters_out[RT_DEAD_LETTERS_KEPT])
+{
+    struct rt_dead_letters *letters = &system->dead_letters;
+    pthread_mutex_lock(&letters->mutex);
+    unsigned kept = letters->count < RT_DEAD_LETTERS_KEPT ? (unsigned)letters->count
+                                                          : (unsigned)RT_DEAD_LETTERS_KEPT;
+    for (unsigned i = 0; i < kept; i++)
+        letters_out[i] = letters->ring[(letters->count - kept + i) % RT_DEAD_LETTERS_KEPT];
+    pthread_mutex_unlock(&letters->mutex);
+    return kept;
 }

@@ -79,7 +79,8 @@ void rt_system_undefer(struct rt_system *system, struct rt_deferred *deferred);
 struct rt_actor_info {
     uint64_t id;
     const char *kind;
-    uint32_t waiting; /* data messages in its mailbox */
+    uint32_t waiting;  /* data messages in its mailbox */
+    uint32_t messages; /* handled, wraps */
 };
 
 /*
@@ -88,5 +89,17 @@ struct rt_actor_info {
  */
 void rt_system_visit(struct rt_system *system,
                      void (*visit)(void *context, const struct rt_actor_info *info), void *context);
+
+/* A message nobody read. */
+struct rt_dead_letter {
+    uint64_t target_id, from_id; /* from_id 0: from outside the actors */
+    uint32_t kind;
+};
+
+enum { RT_DEAD_LETTERS_KEPT = 64 };
+
+/* Copies the latest dead letters, oldest first. Returns how many. Threads: any. */
+unsigned rt_system_dead_letters(struct rt_system *system,
+                                struct rt_dead_letter letters_out[RT_DEAD_LETTERS_KEPT]);
 
 #endif

@@ -104,8 +104,9 @@ leave_for_good(struct rt_actor *actor, struct rt_message *message)
     return RT_TURN_GONE;
 }
 
-enum rt_turn
-rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
+static enum rt_turn
+run_messages(struct rt_actor *actor, const struct rt_turn_limits *limits,
+             struct rt_recorded_turn *recorded)
 {
     if (RT_UNLIKELY(actor->flags & RT_ACTOR_RENEW) && !rt_actor_renew(actor)) {
         rt_actor_end(actor, NULL, false, RT_EXIT_FAILED);
@@ -127,6 +128,7 @@ rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
         }
         bool is_last = &message->link == last;
         *turn = (struct rt_turn_state){.message = message};
+        rt_recorder_message(recorded, message->kind, count);
         handle(actor, message);
         bool is_over = is_last || count >= limits->messages_max;
         if (--worker->clock_left == 0)
@@ -146,4 +148,14 @@ rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
     }
     rt_mailbox_account(&actor->mailbox);
     return RT_TURN_AGAIN;
+}
+
+enum rt_turn
+rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
+{
+    struct rt_recorded_turn *recorded = rt_recorder_begin(
+        &rt_worker_here->recorder, rt_actor_id(actor), rt_behaviour_of(actor)->name);
+    enum rt_turn end = run_messages(actor, limits, recorded);
+    rt_recorder_end(recorded);
+    return end;
 }

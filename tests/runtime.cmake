@@ -1,4 +1,4 @@
-foreach(unit actor log mailbox message metrics pool run_queue table timer_wheel)
+foreach(unit actor flight log mailbox message metrics pool run_queue table timer_wheel)
   twin_test(runtime ${unit})
 endforeach()
 if(TARGET test_message)

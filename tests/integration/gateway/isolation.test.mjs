@@ -60,6 +60,9 @@ test("a client's key opens no part of the operators' API", async () => {
     '/api/tenants/tenant-a/audit',
     '/api/tenants/tenant-a/keys',
     '/api/decisions/dec_x',
+    '/api/runtime',
+    '/api/runtime/trace',
+    '/api/runtime/why',
   ]) {
     assert.equal((await world.request('GET', path, { key: a.key })).status, 403, path)
     assert.equal((await world.request('GET', path)).status, 401, path)
