@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lua/policy_vm.h"
+#include "runtime/pool.h"
 #include "tests/stress/stress.h"
 
 enum { WORKERS = 4, ROUNDS = 60, QUESTIONS = 100 /* of each round, all workers together */ };
@@ -97,6 +98,7 @@ worker_main(void *context)
         rt_buffer_release(decision.memory);
     }
     rt_buffer_release(settings);
+    rt_pool_thread_end();
     return NULL;
 }
 
@@ -130,5 +132,6 @@ main(void)
     char command[128];
     snprintf(command, sizeof(command), "rm -r %s", directory);
     CHECK(system(command) == 0);
+    rt_pool_thread_end();
     return 0;
 }
