@@ -159,7 +159,7 @@ export class Campaign {
 
   async run(rounds, seconds) {
     const end = Date.now() + seconds * 1000
-    for (this.rounds = 0; this.rounds < rounds && Date.now() < end; ) {
+    for (this.rounds = 0; this.rounds < rounds && Date.now() < end;) {
       await this.round(++this.rounds)
     }
   }

@@ -62,7 +62,9 @@ after(async () => {
   issuer.close()
 })
 
-const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '1000' }, rate: { burst: 9999 } } }
+const RICH = {
+  policy_config: { limits: { monthly_hard_limit_usd: '1000' }, rate: { burst: 9999 } },
+}
 
 // Who there is: [name, role, the twin he belongs to, what he shows].
 function callers(twins) {

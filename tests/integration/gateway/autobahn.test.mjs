@@ -207,7 +207,10 @@ Object.assign(cases, {
 
 const quarter = 'BAsd7&jh23'.repeat(26215)
 Object.assign(cases, {
-  '7.1 a close after a message': [[frame(text, 'Hello'), BYE], [echoed('Hello'), ended(1000)]],
+  '7.1 a close after a message': [
+    [frame(text, 'Hello'), BYE],
+    [echoed('Hello'), ended(1000)],
+  ],
   '7.1 two closes': [[BYE, BYE], [ended(1000)]],
   '7.1 a ping after a close': [[BYE, frame(ping)], [ended(1000)]],
   '7.1 a message after a close': [[BYE, frame(text, 'late')], [ended(1000)]],

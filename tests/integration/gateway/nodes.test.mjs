@@ -25,7 +25,7 @@ after(() => stopShared(world))
 async function spend(twin, gateways, clients) {
   const statuses = []
   const client = async gateway => {
-    for (let refused = 0; refused < 3; ) {
+    for (let refused = 0; refused < 3;) {
       const { status } = await gateway.turn(twin)
       statuses.push(status)
       refused += status === 402
@@ -95,9 +95,8 @@ test('what a dead gateway held comes back, and what it had open counts as spent'
   last.turn(twin).catch(() => {})
   await until(
     () =>
-      world.cluster.query(
-        `SELECT 1 FROM vito.usage WHERE tenant_id = 'orphan' AND state = 'open'`,
-      ).length === 1,
+      world.cluster.query(`SELECT 1 FROM vito.usage WHERE tenant_id = 'orphan' AND state = 'open'`)
+        .length === 1,
     'an open leg',
   )
   await last.gateway.stop('SIGKILL')

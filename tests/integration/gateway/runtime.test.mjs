@@ -15,23 +15,26 @@ test('the actors of a twin that works are listed with their workers', async () =
   const { status, body } = await world.admin('GET', '/api/runtime')
   assert.equal(status, 200)
   assert.ok(body.workers.length >= 1)
-  assert.ok(body.workers.some((worker) => worker.is_running), 'the one that answers this')
+  assert.ok(
+    body.workers.some(worker => worker.is_running),
+    'the one that answers this',
+  )
   assert.ok(body.workers.reduce((sum, worker) => sum + worker.turns, 0) > 0)
   assert.ok(body.actors.alive > 0 && body.actors.spawned >= body.actors.alive)
   assert.equal(body.stalls, 0)
-  const kinds = body.top.map((actor) => actor.kind)
+  const kinds = body.top.map(actor => actor.kind)
   for (const kind of ['admin', 'tenant']) assert.ok(kinds.includes(kind), `${kind} in ${kinds}`)
   assert.ok(body.top.length <= 20)
 })
 
 test('the trace of one actor shows its turns and no others', async () => {
   const { body } = await world.admin('GET', '/api/runtime')
-  const admin = body.top.find((actor) => actor.kind === 'admin').actor
+  const admin = body.top.find(actor => actor.kind === 'admin').actor
   const trace = await world.admin('GET', `/api/runtime/trace?actor=${admin}`)
   assert.equal(trace.status, 200)
   assert.ok(trace.body.turns.length > 0)
-  assert.ok(trace.body.turns.every((turn) => turn.actor === admin && turn.kind === 'admin'))
-  assert.equal(trace.body.turns.at(-1).is_running || trace.body.turns.some((t) => t.is_running), true)
+  assert.ok(trace.body.turns.every(turn => turn.actor === admin && turn.kind === 'admin'))
+  assert.equal(trace.body.turns.at(-1).is_running || trace.body.turns.some(t => t.is_running), true)
   const all = await world.admin('GET', '/api/runtime/trace')
   assert.ok(all.body.turns.length > trace.body.turns.length)
 })
@@ -46,5 +49,5 @@ test('why lists what runs now, without its own answer', async () => {
   const { status, body } = await world.admin('GET', '/api/runtime/why')
   assert.equal(status, 200)
   assert.ok(Array.isArray(body.running))
-  assert.ok(body.running.every((turn) => turn.kind !== 'admin' && turn.is_running))
+  assert.ok(body.running.every(turn => turn.kind !== 'admin' && turn.is_running))
 })

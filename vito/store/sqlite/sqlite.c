@@ -111,7 +111,7 @@ configure(struct vito_sqlite *database, const struct vito_store_problem *problem
                                    "PRAGMA foreign_keys = ON;"
                                    "PRAGMA secure_delete = ON;"
                                    "PRAGMA temp_store = MEMORY;"
-                                   "PRAGMA cache_size = -16384;" /* KiB */
+                                   "PRAGMA cache_size = -4096;" /* KiB */
                                    "PRAGMA journal_size_limit = 67108864;";
     if (sqlite3_exec(database->db, settings, NULL, NULL, NULL) != SQLITE_OK ||
         !vito_query_prepare_all(database))
