@@ -51,7 +51,8 @@ struct sim_vendors {
     struct sim_truths *truths;
     struct sim_vendor_faults faults;
     enum sim_vendor_bug bug;
-    struct sim_truth nothing; /* of rooms that were asked for and never made */
+    struct sim_truth *haunted; /* by VENDOR_GOES_ON: the last one that was said to have stopped */
+    struct sim_truth nothing;  /* of rooms that were asked for and never made */
 };
 
 /* Prices as the sheets have them. */
