@@ -223,6 +223,8 @@ on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *
 static void
 on_month_timer(struct rt_actor *self, struct tenant *tenant)
 {
+    if (tenant->phase == TENANT_LEAVING)
+        return; /* the next life opens the new month */
     if (tenant->broken != PROBLEM_NONE) {
         tenant->phase = TENANT_LOADING;
         tenant_open_book(self, tenant);

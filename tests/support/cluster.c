@@ -100,11 +100,14 @@ start_server(struct cluster *cluster)
                                "-c",
                                "max_connections=60",
                                NULL};
-    cluster->pid = fork();
-    if (cluster->pid == 0)
-        become(cluster, "postgres", arguments);
-    for (int i = 0; cluster->pid > 0 && i < 600; i++) {
-        if (is_ready(cluster))
+    cluster->pid = 0;
+    for (int i = 0; i < 600; i++) {
+        /* After a kill it refuses to start until the last backend of the former one has gone. */
+        if (cluster->pid == 0 || waitpid(cluster->pid, NULL, WNOHANG) == cluster->pid)
+            cluster->pid = fork();
+        if (cluster->pid == 0)
+            become(cluster, "postgres", arguments);
+        if (cluster->pid > 0 && is_ready(cluster))
             return;
         usleep(50000);
     }
