@@ -9,6 +9,8 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
+enum { TRIES_MAX = 5 };
+
 static void
 submit(struct rt_actor *self, const struct recovery *recovery, const struct recovery_leg *leg,
        struct vito_request *request)
@@ -107,7 +109,8 @@ static int64_t
 price(const struct recovery_leg *leg, const struct vendor_closed *closed)
 {
     const struct tenant_provider *provider = find_provider(leg);
-    if (provider == NULL || !closed->opened || closed->stopped == ADAPTER_STOP_IMPOSSIBLE)
+    if (provider == NULL || closed->error != ADAPTER_ERROR_NONE || !closed->opened ||
+        closed->stopped == ADAPTER_STOP_IMPOSSIBLE)
         return leg->adopted.leg.held_nusd;
     return vito_use_price(&leg->use, &provider->prices);
 }
@@ -216,6 +219,10 @@ recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct rec
 {
     if (leg->step != RECOVERY_STOPPING)
         return;
+    if (closed->error != ADAPTER_ERROR_NONE && !closed->reached && leg->tries++ < TRIES_MAX) {
+        recovery_leg_stall(self, recovery, leg); /* the vendor was not even asked */
+        return;
+    }
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     leg->cost_nusd = price(leg, closed);
     rt_log(RT_LOG_INFO, "leg.recovered", RT_STR("leg", leg->adopted.leg.id),

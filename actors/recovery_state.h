@@ -25,7 +25,8 @@ struct recovery_leg {
     struct rt_table_link link; /* by number */
     uint64_t number;           /* names it to the store, its vendor and the registry */
     enum recovery_step step;
-    bool stalled; /* the store was away: the step is done again */
+    bool stalled;   /* the store was away, or the vendor was not asked: the step is done again */
+    unsigned tries; /* in which the vendor was not asked */
     struct vito_adopted_leg adopted;
     struct rt_buffer *document; /* the tenant's */
     struct tenant_config *config;
