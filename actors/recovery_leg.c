@@ -71,6 +71,13 @@ make_hold(struct recovery_leg *leg)
                              row->held_nusd, 0, &leg->hold) == RT_OK;
 }
 
+static void
+give_back_hold(struct rt_message *message)
+{
+    struct vendor_open *open = rt_message_payload(message);
+    vito_hold_release(open->hold);
+}
+
 /* Opened and stopped in one breath: the adapter finds the session again, and then ends it. */
 static void
 stop_at_vendor(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
@@ -98,6 +105,7 @@ stop_at_vendor(struct rt_actor *self, struct recovery *recovery, struct recovery
     };
     RT_TEXT_SET(payload->provider, leg->adopted.leg.provider_id);
     open->buffer = inputs;
+    open->give_back = give_back_hold;
     *(struct vendor_stop *)rt_message_payload(stop) =
         (struct vendor_stop){.leg = leg->number, .reason = ADAPTER_USER_EXIT};
     rt_send_control(self, vendor, open);
