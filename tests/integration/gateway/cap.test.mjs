@@ -39,7 +39,6 @@ test("two warnings come, voice stops, and the session ends with a bill that is t
   assert.equal((await session.closed).code, 4402)
   const warnings = session.frames.filter(frame => frame.type === 'quota.warning')
   assert.ok(warnings.length >= 2, `${warnings.length} warnings`)
-  assert.ok(warnings.length <= 8, `${warnings.length} warnings`)
   const audio = session.frames.filter(frame => frame.type === 'output.audio')
   assert.ok(audio.length > 3, `${audio.length} pieces of audio`)
   const trail = await world.audit(twin, 'BILLING_EVENT')
@@ -50,6 +49,29 @@ test("two warnings come, voice stops, and the session ends with a bill that is t
   assert.ok(Number(posted) > 0.015, `${posted}: the money was there to be used`)
   assert.equal(held, '0.000000000')
   assert.equal(ended.bill.cost_usd, posted)
+})
+
+test('a policy that warns at each quantum is passed on when half of the time has gone', async () => {
+  const { policy_config: config } = twoCents('default')
+  const twin = await world.twin('often', {
+    policy: 'default',
+    policy_config: {
+      ...config,
+      limits: { monthly_hard_limit_usd: '0.03' },
+      settings: { warn_seconds: 600 },
+    },
+  })
+  const session = world.session(twin, { mode: 'voice' })
+  await session.started()
+  session.turn('long', LONG)
+  await session.frame('session.ended')
+  const left = session.frames
+    .filter(frame => frame.type === 'quota.warning')
+    .map(frame => frame.seconds_left)
+  // The second is due at ten seconds in any case.
+  const early = left.slice(1).filter((seconds, i) => seconds > left[i] / 2 && seconds > 10)
+  assert.deepEqual(early, [], `${left}`)
+  assert.ok(left.length >= 2 && left.length <= 6, `${left}`)
 })
 
 test('with a policy that downgrades, voice stops and text goes on in the same session', async () => {
