@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "actors/recovery_state.h"
+#include "actors/vendor.h"
 #include "actors/wire.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
@@ -71,19 +72,12 @@ make_hold(struct recovery_leg *leg)
                              row->held_nusd, 0, &leg->hold) == RT_OK;
 }
 
-static void
-give_back_hold(struct rt_message *message)
-{
-    struct vendor_open *open = rt_message_payload(message);
-    vito_hold_release(open->hold);
-}
-
 /* Opened and stopped in one breath: the adapter finds the session again, and then ends it. */
 static void
 stop_at_vendor(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
 {
     struct rt_address vendor = recovery->world->vendors[rt_worker_index(self)];
-    struct rt_message *open = rt_message_create(VENDOR_OPEN, sizeof(struct vendor_open));
+    struct rt_message *open = vendor_open_create();
     struct rt_message *stop = rt_message_create(VENDOR_STOP, sizeof(struct vendor_stop));
     struct rt_buffer *inputs = make_inputs(leg);
     if (open == NULL || stop == NULL || inputs == NULL || (leg->hold == NULL && !make_hold(leg))) {
@@ -105,7 +99,6 @@ stop_at_vendor(struct rt_actor *self, struct recovery *recovery, struct recovery
     };
     RT_TEXT_SET(payload->provider, leg->adopted.leg.provider_id);
     open->buffer = inputs;
-    open->give_back = give_back_hold;
     *(struct vendor_stop *)rt_message_payload(stop) =
         (struct vendor_stop){.leg = leg->number, .reason = ADAPTER_USER_EXIT};
     rt_send_control(self, vendor, open);

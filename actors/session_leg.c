@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "actors/session_state.h"
+#include "actors/vendor.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
@@ -74,13 +75,6 @@ renew_at(int64_t allowed, int64_t quantum)
     return allowed > quantum / 2 ? allowed - quantum / 2 : 0;
 }
 
-static void
-give_back_hold(struct rt_message *message)
-{
-    struct vendor_open *open = rt_message_payload(message);
-    vito_hold_release(open->hold);
-}
-
 void
 session_leg_start(struct rt_actor *self, struct session *session, struct session_turn *turn,
                   const struct leg_grant *grant)
@@ -91,7 +85,7 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
     if (turn == NULL)
         session->video = leg;
     leg->vendor = session->world->vendors[rt_worker_index(self)];
-    struct rt_message *message = rt_message_create(VENDOR_OPEN, sizeof(struct vendor_open));
+    struct rt_message *message = vendor_open_create();
     struct rt_buffer *inputs = session_vendor_inputs(self, session, turn, grant);
     if (message == NULL || inputs == NULL) {
         rt_message_destroy(message);
@@ -111,7 +105,6 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
     };
     RT_TEXT_SET(open->provider, grant->provider);
     message->buffer = inputs;
-    message->give_back = give_back_hold;
     rt_send_control(self, leg->vendor, message);
 }
 

@@ -7,6 +7,22 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
+static void
+give_back_hold(struct rt_message *message)
+{
+    struct vendor_open *open = rt_message_payload(message);
+    vito_hold_release(open->hold);
+}
+
+struct rt_message *
+vendor_open_create(void)
+{
+    struct rt_message *message = rt_message_create(VENDOR_OPEN, sizeof(struct vendor_open));
+    if (message != NULL)
+        message->give_back = give_back_hold;
+    return message;
+}
+
 static struct vendor_leg *
 make_leg(struct vendor *vendor, struct rt_message *message)
 {

@@ -26,4 +26,14 @@ enum {
 /* For rt_spawn(): the world itself. */
 extern const struct rt_behaviour vendor_behaviour;
 
+/*
+ * Makes a VENDOR_OPEN with an empty payload. A hold that is put into it belongs to the message, and
+ * is given back with it when no vendor actor takes the leg.
+ *
+ *   returns    NULL when out of memory
+ *   ownership  the caller's, until it is sent
+ *   threads    any
+ */
+struct rt_message *vendor_open_create(void);
+
 #endif
