@@ -9,7 +9,10 @@
 static enum rt_status
 read_last_chain(struct vito_sqlite *database, const char *tenant_id, struct vito_chain *chain_out)
 {
-    *chain_out = (struct vito_chain){.bytes = {0}};
+    const struct vito_chain *known = vito_tally_tail(database, tenant_id);
+    *chain_out = known != NULL ? *known : (struct vito_chain){.bytes = {0}};
+    if (known != NULL)
+        return RT_EMPTY;
     enum rt_status status = VITO_QUERY(database, QUERY_AUDIT_LAST_CHAIN, vito_text(tenant_id));
     if (status != RT_OK)
         return status;
@@ -43,7 +46,7 @@ vito_audit_add(struct vito_sqlite *database, const struct vito_audit_record *rec
     if (status != RT_EMPTY)
         return status;
     struct vito_chain chain = vito_audit_chain(&before, record);
-    return VITO_QUERY(
+    status = VITO_QUERY(
         database, QUERY_AUDIT_ADD, vito_text(record->id), vito_text(record->tenant_id),
         vito_text(record->event), vito_text(record->session_id), vito_i64(record->at_ms),
         vito_text(record->provider_id), vito_text(record->decision_id),
@@ -51,6 +54,9 @@ vito_audit_add(struct vito_sqlite *database, const struct vito_audit_record *rec
         of_leg(record, record->cost_nusd), of_leg(record, record->tokens),
         of_leg(record, record->media_ms), of_leg(record, record->interactions), details_of(record),
         vito_blob(chain.bytes, sizeof(chain.bytes)));
+    if (status == RT_EMPTY)
+        vito_tally_set_tail(database, record->tenant_id, &chain);
+    return status;
 }
 
 enum rt_status

@@ -50,7 +50,8 @@ shred(struct vito_sqlite *database)
 enum rt_status
 vito_sqlite_commit(struct vito_sqlite *database)
 {
-    if (vito_query_run(database, QUERY_COMMIT, NULL, 0) != RT_EMPTY) {
+    if (vito_tally_write(database) != RT_OK ||
+        vito_query_run(database, QUERY_COMMIT, NULL, 0) != RT_EMPTY) {
         vito_sqlite_rollback(database);
         return RT_UNAVAILABLE;
     }
@@ -83,8 +84,16 @@ void
 vito_sqlite_rollback(struct vito_sqlite *database)
 {
     vito_query_done(database);
+    vito_tally_forget(database);
     if (!sqlite3_get_autocommit(database->db)) /* SQLite may have done it by itself */
         sqlite3_exec(database->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* Those neither read nor change months and grants but through the tally. */
+static bool
+is_about_leg(enum vito_op op)
+{
+    return op == VITO_LEG_OPEN || op == VITO_LEG_EXTEND || op == VITO_LEG_SETTLE;
 }
 
 bool
@@ -93,7 +102,9 @@ vito_sqlite_execute(struct vito_sqlite *database, const struct vito_request *req
 {
     RT_ASSERT((unsigned)request->op < VITO_OP_COUNT);
     struct vito_answer answer = {.stored = {.op = request->op}};
-    answer.stored.status = handlers[request->op](database, request, &answer);
+    answer.stored.status = is_about_leg(request->op) ? RT_OK : vito_tally_write(database);
+    if (answer.stored.status == RT_OK)
+        answer.stored.status = handlers[request->op](database, request, &answer);
     vito_query_done(database);
     if (answer.stored.status != RT_OK) {
         rt_buffer_release(answer.document);

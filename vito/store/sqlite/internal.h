@@ -9,6 +9,7 @@
 #include "vito/audit_chain.h"
 #include "vito/store/sqlite/query.h"
 #include "vito/store/sqlite/sqlite.h"
+#include "vito/store/sqlite/tally.h"
 
 /* The one gateway of an embedded store. */
 #define VITO_NODE "local"
@@ -25,6 +26,7 @@ struct vito_sqlite {
     sqlite3_stmt *prepared[QUERY_COUNT];
     sqlite3_stmt *current; /* whose rows are being read, or NULL */
     bool shreds;           /* what was removed or replaced is to leave the log as well */
+    struct vito_tally tally;
 };
 
 /* Where it is told why a store could not be opened. */

@@ -10,6 +10,9 @@
 /* What one leg can report at most; a vendor may say anything. */
 #define USE_MAX INT64_C(1000000000000000)
 
+/* Sums stay below 2^63, whatever vendors report. */
+#define SUM_MAX INT64_C(9000000000000000000)
+
 static int64_t
 bounded(int64_t value, int64_t max)
 {
@@ -52,7 +55,6 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
 struct row {
     bool is_open, is_adopted;
     int64_t period_start_ms, epoch, held_nusd;
-    char node[VITO_ID_BYTES];
     char session_id[VITO_ID_BYTES];
     char provider_id[VITO_PROVIDER_BYTES];
     char decision_id[VITO_ID_BYTES];
@@ -70,57 +72,52 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
         return status == RT_EMPTY ? RT_NOT_FOUND : status;
     row_out->is_open = strcmp(vito_column_text(database, 0), "open") == 0;
     row_out->period_start_ms = vito_column_i64(database, 1);
-    vito_column_copy(database, 2, row_out->node, sizeof(row_out->node));
-    row_out->epoch = vito_column_i64(database, 3);
-    vito_column_copy(database, 4, row_out->session_id, sizeof(row_out->session_id));
-    vito_column_copy(database, 5, row_out->provider_id, sizeof(row_out->provider_id));
-    vito_column_copy(database, 6, row_out->decision_id, sizeof(row_out->decision_id));
-    vito_column_copy(database, 7, row_out->policy_version, sizeof(row_out->policy_version));
-    row_out->mode = vito_mode_of(vito_column_text(database, 8));
-    row_out->held_nusd = vito_column_i64(database, 9);
-    row_out->is_adopted = vito_column_i64(database, 10) != 0;
+    row_out->epoch = vito_column_i64(database, 2);
+    vito_column_copy(database, 3, row_out->session_id, sizeof(row_out->session_id));
+    vito_column_copy(database, 4, row_out->provider_id, sizeof(row_out->provider_id));
+    vito_column_copy(database, 5, row_out->decision_id, sizeof(row_out->decision_id));
+    vito_column_copy(database, 6, row_out->policy_version, sizeof(row_out->policy_version));
+    row_out->mode = vito_mode_of(vito_column_text(database, 7));
+    row_out->held_nusd = vito_column_i64(database, 8);
+    row_out->is_adopted = vito_column_i64(database, 9) != 0;
     return RT_OK;
 }
 
-/* Out of a grant: what the leg's cost takes of it, and what goes back to the budget. */
-struct parts {
-    int64_t paid_nusd, returned_nusd;
-};
-
-/* Takes the cost out of the grant it was held from. Of an adopted leg nobody's account knows, so
- * it costs the grant what it held, and no more: what is left of that goes back at once. */
-static enum rt_status
-spend_grant(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
-            int64_t cost_nusd, struct parts *parts_out)
+static int64_t
+smaller(int64_t a, int64_t b)
 {
-    struct vito_value tenant = vito_text(tenant_id), start = vito_i64(row->period_start_ms);
-    struct vito_value node = vito_text(row->node), epoch = vito_i64(row->epoch);
-    enum rt_status status = VITO_QUERY(database, QUERY_GRANT_READ, tenant, start, node, epoch);
-    if (status != RT_OK && status != RT_EMPTY)
-        return status;
-    int64_t left = status == RT_OK ? vito_column_i64(database, 0) : 0;
-    if (row->is_adopted && row->held_nusd < left)
-        left = row->held_nusd;
-    parts_out->paid_nusd = cost_nusd < left ? cost_nusd : left;
-    parts_out->returned_nusd = row->is_adopted ? left - parts_out->paid_nusd : 0;
-    return VITO_QUERY(database, QUERY_GRANT_LOWER, tenant, start, node, epoch,
-                      vito_i64(parts_out->paid_nusd), vito_i64(parts_out->returned_nusd));
+    return a < b ? a : b;
 }
 
-static enum rt_status
-post(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
-     const struct vito_leg *leg, const struct parts *parts, struct vito_budget *budget_out)
+static int64_t
+plus(int64_t sum, int64_t value)
 {
-    int64_t media_ms[VITO_MODE_COUNT] = {0};
-    media_ms[row->mode] = leg->use.media_ms;
-    enum rt_status status = VITO_QUERY(
-        database, QUERY_BUDGET_POST, vito_text(tenant_id), vito_i64(row->period_start_ms),
-        vito_i64(leg->cost_nusd), vito_i64(parts->paid_nusd + parts->returned_nusd),
-        vito_i64(leg->use.tokens), vito_i64(leg->use.interactions), vito_i64(media_ms[VITO_TEXT]),
-        vito_i64(media_ms[VITO_VOICE]), vito_i64(media_ms[VITO_VIDEO]));
-    if (status == RT_OK)
-        *budget_out = vito_budget_of_row(database);
-    return status;
+    return sum > SUM_MAX - value ? SUM_MAX : sum + value;
+}
+
+/* Takes the cost out of the grant it was held from; returns what that had. Of an adopted leg
+ * nobody's account knows, so it costs the grant what it held, and no more: what is left of that
+ * goes back at once. */
+static int64_t
+spend_grant(struct vito_tally_month *month, const struct row *row, int64_t cost_nusd)
+{
+    int64_t left = row->is_adopted ? smaller(row->held_nusd, month->left_nusd) : month->left_nusd;
+    int64_t paid = smaller(cost_nusd, left);
+    int64_t returned = row->is_adopted ? left - paid : 0;
+    month->left_nusd -= paid + returned;
+    month->paid_nusd += paid;
+    month->returned_nusd += returned;
+    month->budget.reserved_nusd -= paid + returned;
+    return paid;
+}
+
+static void
+post(struct vito_budget *budget, enum vito_mode mode, const struct vito_leg *leg)
+{
+    budget->posted_nusd = plus(budget->posted_nusd, leg->cost_nusd);
+    budget->tokens = plus(budget->tokens, leg->use.tokens);
+    budget->interactions = plus(budget->interactions, leg->use.interactions);
+    budget->media_ms[mode] = plus(budget->media_ms[mode], leg->use.media_ms);
 }
 
 static enum rt_status
@@ -152,15 +149,16 @@ static enum rt_status
 settle_open(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
             const struct vito_leg *leg, struct vito_budget *budget_out)
 {
-    struct parts parts;
-    if (spend_grant(database, tenant_id, row, leg->cost_nusd, &parts) != RT_EMPTY)
+    struct vito_tally_month *month;
+    if (vito_tally_month(database, tenant_id, row->period_start_ms, row->epoch, &month) != RT_OK)
         return RT_UNAVAILABLE;
+    int64_t paid_nusd = spend_grant(month, row, leg->cost_nusd);
+    post(&month->budget, row->mode, leg);
+    *budget_out = month->budget;
     if (VITO_QUERY(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
                    vito_text(leg->outcome), vito_i64(leg->cost_nusd),
-                   vito_i64(leg->cost_nusd - parts.paid_nusd), vito_i64(leg->use.tokens),
+                   vito_i64(leg->cost_nusd - paid_nusd), vito_i64(leg->use.tokens),
                    vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)
-        return RT_UNAVAILABLE;
-    if (post(database, tenant_id, row, leg, &parts, budget_out) != RT_OK)
         return RT_UNAVAILABLE;
     return add_record(database, tenant_id, row, leg) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
@@ -175,6 +173,8 @@ vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struc
         return status;
     if (!row.is_open) {
         stored->repeated = true;
+        if (vito_tally_write(database) != RT_OK)
+            return RT_UNAVAILABLE;
         return vito_budget_read(database, tenant_id, row.period_start_ms, &stored->budget);
     }
     struct vito_leg bounded_leg = *leg;

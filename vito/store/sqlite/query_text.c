@@ -13,9 +13,6 @@
     " id, tenant_id, event, session_id, at_ms, provider_id, decision_id, policy_version, mode,"    \
     " outcome, cost_amount_nusd, tokens, media_ms, interactions, details"
 
-/* Sums stay below 2^63, whatever vendors report. */
-#define SUM_MAX "9000000000000000000"
-
 /* A budget of the same month as the one from ?2 to ?3, counted in another time zone. */
 #define SAME_MONTH                                                                                 \
     " tenant_id = ?1 AND period_start_ms <> ?2 AND period_start_ms <= (?2 + ?3) / 2"               \
@@ -98,12 +95,9 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_BUDGET_RESERVE] = "UPDATE vito_budgets SET reserved_nusd = reserved_nusd + ?3"
                              " WHERE tenant_id = ?1 AND period_start_ms = ?2 RETURNING" FIGURES,
     [QUERY_BUDGET_POST] =
-        "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - ?4,"
-        " posted_nusd = min(posted_nusd + ?3, " SUM_MAX "), tokens = min(tokens + ?5, " SUM_MAX "),"
-        " interactions = min(interactions + ?6, " SUM_MAX "),"
-        " text_ms = min(text_ms + ?7, " SUM_MAX "), voice_ms = min(voice_ms + ?8, " SUM_MAX "),"
-        " video_ms = min(video_ms + ?9, " SUM_MAX ")"
-        " WHERE tenant_id = ?1 AND period_start_ms = ?2 RETURNING" FIGURES,
+        "UPDATE vito_budgets SET posted_nusd = ?3, reserved_nusd = ?4, tokens = ?5,"
+        " interactions = ?6, text_ms = ?7, voice_ms = ?8, video_ms = ?9"
+        " WHERE tenant_id = ?1 AND period_start_ms = ?2",
     [QUERY_BUDGET_UNRESERVE_STALE] =
         "UPDATE vito_budgets SET reserved_nusd = reserved_nusd - stale.left_nusd"
         " FROM (SELECT tenant_id, period_start_ms, sum(left_nusd) AS left_nusd FROM vito_grants"
@@ -142,7 +136,7 @@ static const char *const texts[QUERY_COUNT] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open', ?11, ?12)",
     [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3)"
                          " WHERE leg_id = ?1 AND tenant_id = ?2 AND state = 'open'",
-    [QUERY_LEG_READ] = "SELECT state, period_start_ms, node, epoch, session_id, provider_id,"
+    [QUERY_LEG_READ] = "SELECT state, period_start_ms, epoch, session_id, provider_id,"
                        " decision_id, policy_version, mode, held_nusd, outcome = 'adopted'"
                        " FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
     [QUERY_LEG_SETTLE] = "UPDATE vito_usage SET state = 'settled', settled_ms = ?2, outcome = ?3,"

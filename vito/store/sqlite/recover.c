@@ -50,7 +50,7 @@ vito_store_recover(struct vito_sqlite *database, int64_t now_ms)
     enum rt_status status;
     while ((status = settle_one(database, now_ms)) == RT_OK)
         ;
-    if (status != RT_EMPTY)
+    if (status != RT_EMPTY || vito_tally_write(database) != RT_OK)
         return false;
     struct vito_value node = vito_text(VITO_NODE), epoch = vito_i64(database->epoch);
     return VITO_QUERY(database, QUERY_BUDGET_UNRESERVE_STALE, node, epoch) == RT_EMPTY &&

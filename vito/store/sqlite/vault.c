@@ -187,8 +187,11 @@ vito_handle_vault_write(struct vito_sqlite *database, const struct vito_request 
     enum rt_status status = write_all(database, request);
     if (status == RT_UNAVAILABLE)
         return status; /* the transaction is broken: all of it goes */
-    if (status != RT_OK && vito_query_run(database, QUERY_ROLLBACK_TO, NULL, 0) != RT_EMPTY)
-        return RT_UNAVAILABLE;
+    if (status != RT_OK) {
+        vito_tally_forget(database);
+        if (vito_query_run(database, QUERY_ROLLBACK_TO, NULL, 0) != RT_EMPTY)
+            return RT_UNAVAILABLE;
+    }
     if (vito_query_run(database, QUERY_RELEASE, NULL, 0) != RT_EMPTY)
         return RT_UNAVAILABLE;
     database->shreds |= status == RT_OK;

@@ -1,0 +1,295 @@
+/*
+ * twin-bench-ledger: how many vendor legs a store opens and settles a second, durably.
+ *
+ *   teller (an actor) ──► many requests under way ──► the store's thread ──► commit ──► answers
+ *
+ * The legs of one round belong to a hundred tenants in turn. First all are opened, then all are
+ * settled; each is timed by itself.
+ */
+#include <getopt.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/text.h"
+#include "tests/support/cluster.h"
+#include "vito/store/postgres/postgres.h"
+#include "vito/store/sqlite/sqlite.h"
+
+#define MONTH_START_MS INT64_C(1793491200000)
+#define MONTH_END_MS INT64_C(1796083200000)
+
+enum {
+    TENANTS = 100,
+    LEGS_MAX = 10000000,
+    DEPTH_MAX = 10000,
+    HELD_NUSD = 1000000,
+    COST_NUSD = 500000,
+    KIND_PHASE = RT_KIND_USER,
+};
+
+enum phase { PHASE_MONTHS, PHASE_GRANTS, PHASE_OPEN, PHASE_SETTLE, PHASE_COUNT };
+
+static const char help[] =
+    "usage: twin-bench-ledger [--postgres] [--legs N] [--depth N]\n"
+    "\n"
+    "Opens and settles vendor legs on a new store and prints both rates, and the processor time\n"
+    "of this process for each, as JSON. The store is a SQLite file in a temporary directory, or\n"
+    "with --postgres a PostgreSQL server of its own.\n"
+    "\n"
+    "  --postgres    on PostgreSQL\n"
+    "  --legs N      of one round (100000)\n"
+    "  --depth N     requests under way (1000)\n"
+    "  --help\n";
+
+struct options {
+    bool is_postgres;
+    unsigned legs, depth;
+};
+
+struct bench {
+    struct options options;
+    struct vito_store store;
+    sem_t done;
+};
+
+static RT_NORETURN void
+fail(const char *what)
+{
+    fprintf(stderr, "twin-bench-ledger: %s\n", what);
+    exit(1);
+}
+
+/* Asks for one thing after another, `depth` of them at once, until all of a phase is answered. */
+struct teller {
+    struct bench *bench;
+    enum phase phase;
+    unsigned sent, answered, count;
+};
+
+static enum rt_status
+teller_init(struct rt_actor *self, void *state, const void *args)
+{
+    (void)self;
+    struct bench *const *bench = args;
+    *(struct teller *)state = (struct teller){.bench = *bench};
+    return RT_OK;
+}
+
+static struct vito_leg
+leg_of(unsigned number)
+{
+    struct vito_leg leg = {.provider_id = "bench",
+                           .session_id = "ses_bench",
+                           .decision_id = "dec_bench",
+                           .policy_version = "bench",
+                           .outcome = "completed",
+                           .mode = VITO_TEXT,
+                           .held_nusd = HELD_NUSD,
+                           .cost_nusd = COST_NUSD,
+                           .use = {.tokens = 10, .interactions = 1},
+                           .at_ms = MONTH_START_MS + number};
+    const uint8_t random[10] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                                (uint8_t)(number >> 8), (uint8_t)number};
+    vito_id_make(leg.id, "leg", leg.at_ms, random);
+    return leg;
+}
+
+static struct vito_request
+request_of(enum phase phase, unsigned number)
+{
+    static const enum vito_op ops[PHASE_COUNT] = {VITO_BUDGET_OPEN, VITO_BUDGET_GRANT,
+                                                  VITO_LEG_OPEN, VITO_LEG_SETTLE};
+    struct vito_request request = {
+        .op = ops[phase], .period_start_ms = MONTH_START_MS, .period_end_ms = MONTH_END_MS};
+    snprintf(request.tenant_id, sizeof(request.tenant_id), "bench-%u", number % TENANTS);
+    if (phase == PHASE_MONTHS)
+        request.budget.limit_nusd = INT64_C(1000000000000000);
+    else if (phase == PHASE_GRANTS)
+        request.budget.need_nusd = request.budget.want_nusd =
+            INT64_C(2) * HELD_NUSD * (LEGS_MAX / TENANTS);
+    else
+        request.leg = leg_of(number);
+    return request;
+}
+
+static void
+send_more(struct rt_actor *self, struct teller *teller)
+{
+    unsigned depth = teller->bench->options.depth;
+    while (teller->sent < teller->count && teller->sent - teller->answered < depth) {
+        struct vito_request request = request_of(teller->phase, teller->sent);
+        struct vito_store *store = &teller->bench->store;
+        store->submit(store->self, self, &request, ++teller->sent);
+    }
+}
+
+static void
+teller_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    struct teller *teller = state;
+    if (message->kind == KIND_PHASE) {
+        teller->phase = *(enum phase *)rt_message_payload(message);
+        teller->count = teller->phase >= PHASE_OPEN ? teller->bench->options.legs : TENANTS;
+        teller->sent = teller->answered = 0;
+    } else if (message->kind == VITO_STORED) {
+        if (vito_stored_of(message)->status != RT_OK)
+            fail("the store refused a request");
+        if (++teller->answered == teller->count)
+            sem_post(&teller->bench->done);
+    } else {
+        return;
+    }
+    send_more(self, teller);
+}
+
+static const struct rt_behaviour telling = {.name = "teller",
+                                            .state_bytes = sizeof(struct teller),
+                                            .limits = {100, 1 << 16},
+                                            .init = teller_init,
+                                            .handle = teller_handle};
+
+static double
+seconds_of(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+struct span {
+    double wall_s, cpu_s;
+};
+
+/* Carries out one phase; how long it took. */
+static struct span
+run_phase(struct bench *bench, struct rt_system *actors, struct rt_address teller, enum phase phase)
+{
+    struct rt_message *message = rt_message_create(KIND_PHASE, sizeof(phase));
+    if (message == NULL)
+        fail("out of memory");
+    memcpy(rt_message_payload(message), &phase, sizeof(phase));
+    struct span begun = {seconds_of(CLOCK_MONOTONIC), seconds_of(CLOCK_PROCESS_CPUTIME_ID)};
+    if (rt_post(actors, teller, message) != RT_OK)
+        fail("the teller refused its work");
+    sem_wait(&bench->done);
+    return (struct span){seconds_of(CLOCK_MONOTONIC) - begun.wall_s,
+                         seconds_of(CLOCK_PROCESS_CPUTIME_ID) - begun.cpu_s};
+}
+
+static void
+run(struct bench *bench, struct rt_system *actors)
+{
+    struct rt_address teller;
+    struct rt_spawn_options options = {
+        .behaviour = &telling, .args = &bench, .worker = RT_ANY_WORKER};
+    sem_init(&bench->done, 0, 0);
+    if (rt_spawn(actors, &options, &teller) != RT_OK)
+        fail("cannot spawn an actor");
+    run_phase(bench, actors, teller, PHASE_MONTHS);
+    run_phase(bench, actors, teller, PHASE_GRANTS);
+    struct span opened = run_phase(bench, actors, teller, PHASE_OPEN);
+    struct span settled = run_phase(bench, actors, teller, PHASE_SETTLE);
+    unsigned legs = bench->options.legs;
+    printf("{\"opens_per_s\":%.0f,\"settles_per_s\":%.0f,\"open_cpu_us\":%.2f,"
+           "\"settle_cpu_us\":%.2f}\n",
+           legs / opened.wall_s, legs / settled.wall_s, 1e6 * opened.cpu_s / legs,
+           1e6 * settled.cpu_s / legs);
+}
+
+static void
+on_sqlite(struct bench *bench, struct rt_system *actors)
+{
+    char directory[] = "bench-ledger-XXXXXX", path[64], command[96], problem[512];
+    if (mkdtemp(directory) == NULL)
+        fail("cannot make a directory");
+    struct vito_sqlite *database;
+    snprintf(path, sizeof(path), "%s/twin.db", directory);
+    if (vito_sqlite_open(path, true, MONTH_START_MS, &database, problem, sizeof(problem)) != RT_OK)
+        fail(problem);
+    struct vito_sqlite_thread *thread = vito_sqlite_thread_start(database, actors);
+    if (thread == NULL)
+        fail("cannot start the store");
+    bench->store = vito_sqlite_thread_store(thread);
+    run(bench, actors);
+    rt_system_stop(actors);
+    vito_sqlite_thread_stop(thread);
+    snprintf(command, sizeof(command), "rm -r '%s'", directory);
+    if (system(command) != 0)
+        fail("cannot remove what was made");
+}
+
+static void
+on_postgres(struct bench *bench, struct rt_system *actors)
+{
+    struct cluster cluster;
+    char uri[256], problem[512];
+    cluster_start(&cluster);
+    cluster_uri(&cluster, "postgres", uri, sizeof(uri));
+    const struct vito_postgres_options options = {
+        .uri = uri, .node = "bench", .migrate = true, .world = rt_world_real()};
+    struct vito_postgres *database;
+    if (vito_postgres_open(&options, &database, problem, sizeof(problem)) != RT_OK)
+        fail(problem);
+    struct vito_postgres_thread *thread = vito_postgres_thread_start(database, actors);
+    if (thread == NULL)
+        fail("cannot start the store");
+    bench->store = vito_postgres_thread_store(thread);
+    run(bench, actors);
+    rt_system_stop(actors);
+    vito_postgres_thread_stop(thread);
+    cluster_stop(&cluster);
+}
+
+static unsigned
+read_count(const char *text, unsigned max)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || number < 1 || number > (long)max)
+        fail("a count is out of range; try --help");
+    return (unsigned)number;
+}
+
+static struct options
+read_options(int count, char **arguments)
+{
+    static const struct option letters[] = {{"postgres", no_argument, NULL, 'p'},
+                                            {"legs", required_argument, NULL, 'l'},
+                                            {"depth", required_argument, NULL, 'd'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    struct options options = {.legs = 100000, .depth = 1000};
+    int letter;
+    while ((letter = getopt_long(count, arguments, "", letters, NULL)) != -1) {
+        if (letter == 'p')
+            options.is_postgres = true;
+        else if (letter == 'l')
+            options.legs = read_count(optarg, LEGS_MAX);
+        else if (letter == 'd')
+            options.depth = read_count(optarg, DEPTH_MAX);
+        else if (letter == 'h') {
+            fputs(help, stdout);
+            exit(0);
+        } else {
+            exit(2); /* getopt_long() has said what is wrong */
+        }
+    }
+    return options;
+}
+
+int
+main(int count, char **arguments)
+{
+    struct bench bench = {.options = read_options(count, arguments)};
+    struct rt_system_options options = {.workers = 1, .world = rt_world_real()};
+    struct rt_system *actors = rt_system_create(&options);
+    if (actors == NULL || rt_system_start(actors) != RT_OK)
+        fail("cannot start a worker");
+    (bench.options.is_postgres ? on_postgres : on_sqlite)(&bench, actors);
+    rt_system_destroy(actors);
+    return 0;
+}

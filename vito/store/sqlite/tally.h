@@ -1,0 +1,57 @@
+/*
+ * vito/store/sqlite/tally.h - what the settlements of one transaction do to months and grants,
+ * added up in memory and written once, and the ends of the tenants' audit chains.
+ *
+ * A month that many legs are settled in is read once and written once a transaction. It stands in
+ * the place its key hashes to; one that comes to the same place has it written first. Whatever
+ * else reads or changes months or grants calls vito_tally_write() before.
+ *
+ * The ends of chains outlive transactions, since nobody else writes: a rollback forgets them.
+ */
+#ifndef VITO_STORE_SQLITE_TALLY_H
+#define VITO_STORE_SQLITE_TALLY_H
+
+#include "vito/audit_chain.h"
+#include "vito/store.h"
+
+enum { VITO_TALLY_PLACES = 256 };
+
+struct vito_tally_month {
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": the place is free */
+    int64_t period_start_ms, epoch;
+    struct vito_budget budget;        /* as it will be written */
+    int64_t left_nusd;                /* in the grant of that epoch, as it will be written */
+    int64_t paid_nusd, returned_nusd; /* out of that grant since it was read */
+};
+
+struct vito_tally_tail {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    struct vito_chain chain;
+};
+
+struct vito_tally {
+    struct vito_tally_month months[VITO_TALLY_PLACES];
+    unsigned months_open; /* places that are not free */
+    struct vito_tally_tail tails[VITO_TALLY_PLACES];
+};
+
+struct vito_sqlite;
+
+/* The month and grant a leg was opened in, to be changed in place until the next call here. RT_OK
+ * | RT_UNAVAILABLE (the transaction is broken). */
+RT_MUST_USE enum rt_status vito_tally_month(struct vito_sqlite *database, const char *tenant_id,
+                                            int64_t period_start_ms, int64_t epoch,
+                                            struct vito_tally_month **month_out);
+
+/* Writes all months. RT_OK | RT_UNAVAILABLE (the transaction is broken). */
+RT_MUST_USE enum rt_status vito_tally_write(struct vito_sqlite *database);
+
+/* Forgets everything: the transaction, or a part of it, was undone. */
+void vito_tally_forget(struct vito_sqlite *database);
+
+/* Where the chain of a tenant ends, or NULL when that is to be read. */
+const struct vito_chain *vito_tally_tail(struct vito_sqlite *database, const char *tenant_id);
+void vito_tally_set_tail(struct vito_sqlite *database, const char *tenant_id,
+                         const struct vito_chain *chain);
+
+#endif
