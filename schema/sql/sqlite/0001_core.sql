@@ -84,7 +84,8 @@ CREATE TABLE vito_usage (
     provider_id     TEXT NOT NULL,
     decision_id     TEXT,
     policy_version  TEXT,
-    mode            TEXT NOT NULL CHECK (mode IN ('text', 'voice', 'video')),
+    -- not IN: SQLite makes a temporary table for three or more, at each insert
+    mode            TEXT NOT NULL CHECK (mode = 'text' OR mode = 'voice' OR mode = 'video'),
     state           TEXT NOT NULL CHECK (state IN ('open', 'settled')),
     held_nusd       INTEGER NOT NULL CHECK (held_nusd >= 0),
     opened_ms       INTEGER NOT NULL,

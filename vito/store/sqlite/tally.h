@@ -14,7 +14,7 @@
 #include "vito/audit_chain.h"
 #include "vito/store.h"
 
-enum { VITO_TALLY_PLACES = 256 };
+enum { VITO_TALLY_PLACES = 1024 };
 
 struct vito_tally_month {
     char tenant_id[VITO_TENANT_ID_BYTES]; /* "": the place is free */
