@@ -28,7 +28,7 @@ CREATE TABLE vito.schema_migrations (
 -- (its next life, or another gateway once the lease has run out) fences it first. It also writes
 -- its number: whose commit was not confirmed finds here whether it took place.
 CREATE TABLE vito.nodes (
-    node       TEXT PRIMARY KEY CHECK (node <> ''),
+    node       TEXT COLLATE "C" PRIMARY KEY CHECK (node <> ''),
     epoch      BIGINT NOT NULL CHECK (epoch > 0),
     state      TEXT NOT NULL CHECK (state IN ('live', 'ended')),
     started_at TIMESTAMPTZ NOT NULL,
@@ -37,13 +37,13 @@ CREATE TABLE vito.nodes (
 ) WITH (fillfactor = 20); -- written with every commit: room for that on the same page
 
 CREATE TABLE vito.tenants (
-    tenant_id TEXT PRIMARY KEY CHECK (tenant_id COLLATE "C" ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+    tenant_id TEXT COLLATE "C" PRIMARY KEY CHECK (tenant_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     document  JSON NOT NULL CHECK (json_typeof(document) = 'object') -- word for word
 );
 
 -- Every policy_config a tenant ever had. It outlives the tenant, as its ledger does.
 CREATE TABLE vito.policy_configs (
-    tenant_id TEXT NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
     version   INTEGER NOT NULL CHECK (version > 0),
     document  JSONB NOT NULL,
     at_ms     BIGINT NOT NULL,
@@ -52,8 +52,8 @@ CREATE TABLE vito.policy_configs (
 
 -- Keys are kept as keyed hashes only.
 CREATE TABLE vito.api_keys (
-    tenant_id  TEXT NOT NULL REFERENCES vito.tenants ON DELETE CASCADE,
-    key_id     TEXT NOT NULL UNIQUE CHECK (key_id <> ''),
+    tenant_id  TEXT COLLATE "C" NOT NULL REFERENCES vito.tenants ON DELETE CASCADE,
+    key_id     TEXT COLLATE "C" NOT NULL UNIQUE CHECK (key_id <> ''),
     digest     BYTEA NOT NULL UNIQUE CHECK (length(digest) = 32),
     created_ms BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, key_id)
@@ -65,7 +65,7 @@ CREATE TABLE vito.api_keys (
 -- lowered, and a month that took over another one's spending. They say so in excess_nusd, which
 -- is never more than they need.
 CREATE TABLE vito.budgets (
-    tenant_id       TEXT NOT NULL,
+    tenant_id       TEXT COLLATE "C" NOT NULL,
     period_start_ms BIGINT NOT NULL,
     period_end_ms   BIGINT NOT NULL,
     limit_nusd      BIGINT NOT NULL CHECK (limit_nusd >= 0),
@@ -89,9 +89,9 @@ CREATE TABLE vito.budgets (
 
 -- Money moved from a budget to a gateway, which spends it without asking.
 CREATE TABLE vito.grants (
-    tenant_id       TEXT NOT NULL,
+    tenant_id       TEXT COLLATE "C" NOT NULL,
     period_start_ms BIGINT NOT NULL,
-    node            TEXT NOT NULL,
+    node            TEXT COLLATE "C" NOT NULL,
     epoch           BIGINT NOT NULL,
     left_nusd       BIGINT NOT NULL CHECK (left_nusd >= 0), -- neither spent nor returned
     granted_nusd    BIGINT NOT NULL CHECK (granted_nusd >= left_nusd), -- and not returned
@@ -104,12 +104,12 @@ CREATE INDEX grants_open ON vito.grants (node, epoch) WHERE state = 'open';
 
 -- One row per vendor leg, written before the vendor is called.
 CREATE TABLE vito.usage (
-    tenant_id       TEXT NOT NULL,
-    leg_id          TEXT NOT NULL CHECK (starts_with(leg_id, 'leg_')),
+    tenant_id       TEXT COLLATE "C" NOT NULL,
+    leg_id          TEXT COLLATE "C" NOT NULL CHECK (starts_with(leg_id, 'leg_')),
     period_start_ms BIGINT NOT NULL,
-    node            TEXT NOT NULL,
+    node            TEXT COLLATE "C" NOT NULL,
     epoch           BIGINT NOT NULL,
-    session_id      TEXT,
+    session_id      TEXT COLLATE "C",
     provider_id     TEXT NOT NULL,
     decision_id     TEXT,
     policy_version  TEXT,
@@ -136,7 +136,7 @@ CREATE INDEX usage_open ON vito.usage (node, epoch, tenant_id, period_start_ms)
 -- Where each tenant's audit trail stands. Whoever appends to it holds this row until the commit,
 -- so that no two gateways continue the same record.
 CREATE TABLE vito.audit_heads (
-    tenant_id TEXT PRIMARY KEY,
+    tenant_id TEXT COLLATE "C" PRIMARY KEY,
     seq       BIGINT NOT NULL CHECK (seq >= 0),
     chain     BYTEA NOT NULL CHECK (length(chain) = 32)
 ) WITH (fillfactor = 50);
@@ -145,12 +145,12 @@ CREATE TABLE vito.audit_heads (
 -- leg's, and other events. `seq` counts a tenant's records without gaps. `chain` is a hash over
 -- the row and the chain of the record before it.
 CREATE TABLE vito.audit_logs (
-    tenant_id      TEXT NOT NULL,
+    tenant_id      TEXT COLLATE "C" NOT NULL,
     seq            BIGINT NOT NULL CHECK (seq > 0),
-    id             TEXT NOT NULL CHECK (id <> ''),
+    id             TEXT COLLATE "C" NOT NULL CHECK (id <> ''),
     at_ms          BIGINT NOT NULL,
     event          TEXT NOT NULL CHECK (event <> ''),
-    session_id     TEXT,
+    session_id     TEXT COLLATE "C",
     provider_id    TEXT,
     cost_amount    NUMERIC(20, 9) CHECK (cost_amount >= 0), -- US dollars
     tokens         BIGINT,
@@ -179,7 +179,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vito.audit_log
 
 -- What a tenant's policy remembers, an opaque document.
 CREATE TABLE vito.policy_memory (
-    tenant_id TEXT PRIMARY KEY REFERENCES vito.tenants ON DELETE CASCADE,
+    tenant_id TEXT COLLATE "C" PRIMARY KEY REFERENCES vito.tenants ON DELETE CASCADE,
     document  BYTEA NOT NULL
 );
 

@@ -11,15 +11,15 @@ CREATE TABLE vito.vault_root (
 -- A tenant's key, under the master key, with the list of the tenant's secrets. It goes with the
 -- tenant, and what it sealed cannot be read again.
 CREATE TABLE vito.tenant_keys (
-    tenant_id TEXT PRIMARY KEY REFERENCES vito.tenants ON DELETE CASCADE,
+    tenant_id TEXT COLLATE "C" PRIMARY KEY REFERENCES vito.tenants ON DELETE CASCADE,
     version   BIGINT NOT NULL CHECK (version > 0),
     blob      BYTEA NOT NULL CHECK (length(blob) BETWEEN 1 AND 16384)
 );
 
 -- Secrets, under their tenant's key. `providers` are the adapters that may use one.
 CREATE TABLE vito.secrets (
-    tenant_id  TEXT NOT NULL REFERENCES vito.tenant_keys ON DELETE CASCADE,
-    name       TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
+    tenant_id  TEXT COLLATE "C" NOT NULL REFERENCES vito.tenant_keys ON DELETE CASCADE,
+    name       TEXT COLLATE "C" NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
     version    BIGINT NOT NULL CHECK (version > 0),
     providers  TEXT NOT NULL CHECK (providers <> ''),
     updated_ms BIGINT NOT NULL,

@@ -5,9 +5,6 @@
 
 #include "vito/store/postgres/internal.h"
 
-/* The keys that statements look for. */
-enum { LEG_TENANTS, LEG_IDS, MONTH_TENANTS, MONTH_STARTS };
-
 static bool
 is_about_leg(const struct vito_request *request)
 {
@@ -27,39 +24,74 @@ is_about_trail(const struct vito_request *request)
     return request->op == VITO_LEG_SETTLE || request->op == VITO_AUDIT_APPEND;
 }
 
+/* The months and grants to be looked for: four columns of keys. */
+enum { KEY_TENANTS, KEY_STARTS, KEY_NODES, KEY_EPOCHS };
+
 static void
-send_months_and_legs(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+begin_keys(struct vito_postgres *database)
 {
-    struct vito_pg_array *keys = database->keys;
-    vito_pg_array_begin(&keys[LEG_TENANTS], VITO_PG_TEXT);
-    vito_pg_array_begin(&keys[LEG_IDS], VITO_PG_TEXT);
-    vito_pg_array_begin(&keys[MONTH_TENANTS], VITO_PG_TEXT);
-    vito_pg_array_begin(&keys[MONTH_STARTS], VITO_PG_I64);
+    vito_pg_array_begin(&database->keys[KEY_TENANTS], VITO_PG_TEXT);
+    vito_pg_array_begin(&database->keys[KEY_STARTS], VITO_PG_I64);
+    vito_pg_array_begin(&database->keys[KEY_NODES], VITO_PG_TEXT);
+    vito_pg_array_begin(&database->keys[KEY_EPOCHS], VITO_PG_I64);
+}
+
+static void
+add_key(struct vito_postgres *database, const char *tenant_id, int64_t period_start_ms,
+        const char *node, int64_t epoch)
+{
+    vito_pg_array_add_text(&database->keys[KEY_TENANTS], tenant_id);
+    vito_pg_array_add_i64(&database->keys[KEY_STARTS], period_start_ms);
+    vito_pg_array_add_text(&database->keys[KEY_NODES], node);
+    vito_pg_array_add_i64(&database->keys[KEY_EPOCHS], epoch);
+}
+
+/* Asks for the months, which are locked, and the grants. Two results. */
+static void
+send_keys(struct vito_postgres *database)
+{
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_array(&arguments, &database->keys[KEY_TENANTS]);
+    vito_pg_add_array(&arguments, &database->keys[KEY_STARTS]);
+    vito_pg_send(&database->link, VITO_PG_LOAD_BUDGETS, &arguments);
+    vito_pg_add_array(&arguments, &database->keys[KEY_NODES]);
+    vito_pg_add_array(&arguments, &database->keys[KEY_EPOCHS]);
+    vito_pg_send(&database->link, VITO_PG_LOAD_GRANTS, &arguments);
+}
+
+static void
+send_months(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
     const struct vito_request *before = NULL;
+    begin_keys(database);
     for (size_t i = 0; i < count; i++) {
         const struct vito_request *request = items[i].request;
-        if (!is_sound(request))
-            continue;
-        if (is_about_leg(request)) {
-            vito_pg_array_add_text(&keys[LEG_TENANTS], request->tenant_id);
-            vito_pg_array_add_text(&keys[LEG_IDS], request->leg.id);
-        }
         bool is_same = before != NULL && before->period_start_ms == request->period_start_ms &&
                        strcmp(before->tenant_id, request->tenant_id) == 0;
-        if (request->op == VITO_AUDIT_APPEND || is_same)
+        if (!is_sound(request) || request->op == VITO_AUDIT_APPEND || is_same)
             continue;
-        vito_pg_array_add_text(&keys[MONTH_TENANTS], request->tenant_id);
-        vito_pg_array_add_i64(&keys[MONTH_STARTS], request->period_start_ms);
+        add_key(database, request->tenant_id, request->period_start_ms, database->node,
+                database->epoch);
         before = request;
     }
+    send_keys(database);
+}
+
+static void
+send_legs(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
+    struct vito_pg_array *tenants = &database->keys[0], *ids = &database->keys[1];
+    vito_pg_array_begin(tenants, VITO_PG_TEXT);
+    vito_pg_array_begin(ids, VITO_PG_TEXT);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_sound(items[i].request) || !is_about_leg(items[i].request))
+            continue;
+        vito_pg_array_add_text(tenants, items[i].request->tenant_id);
+        vito_pg_array_add_text(ids, items[i].request->leg.id);
+    }
     struct vito_pg_arguments arguments = {0};
-    for (int i = 0; i < 4; i++)
-        vito_pg_add_array(&arguments, &keys[i]);
-    vito_pg_send(&database->link, VITO_PG_LOAD_BUDGETS, &arguments);
-    vito_pg_add_text(&arguments, database->node);
-    vito_pg_add_i64(&arguments, database->epoch);
-    vito_pg_send(&database->link, VITO_PG_LOAD_GRANTS, &arguments);
-    arguments.count = 2;
+    vito_pg_add_array(&arguments, tenants);
+    vito_pg_add_array(&arguments, ids);
     vito_pg_send(&database->link, VITO_PG_LOAD_LEGS, &arguments);
 }
 
@@ -120,7 +152,8 @@ take_months(struct vito_postgres *database, unsigned result)
             .excess_nusd = vito_pg_i64(link, result, i, 10),
         };
         vito_pg_copy(link, result, i, 8, month.tenant_id, sizeof(month.tenant_id));
-        if (vito_books_add_month(&database->books, &month) == NULL)
+        if (vito_books_month(&database->books, month.tenant_id, month.period_start_ms) == NULL &&
+            vito_books_add_month(&database->books, &month) == NULL)
             return false;
     }
     return true;
@@ -139,7 +172,8 @@ take_grants(struct vito_postgres *database, unsigned result)
         };
         vito_pg_copy(link, result, i, 0, grant.tenant_id, sizeof(grant.tenant_id));
         vito_pg_copy(link, result, i, 2, grant.node, sizeof(grant.node));
-        if (vito_books_add_grant(&database->books, &grant) == NULL)
+        if (vito_books_grant(&database->books, &grant) == NULL &&
+            vito_books_add_grant(&database->books, &grant) == NULL)
             return false;
     }
     return true;
@@ -206,12 +240,33 @@ take_events(struct vito_postgres *database, unsigned result)
     return true;
 }
 
+/* A leg can be of another month than its request says, or of a grant that is not this life's. Asks
+ * for what is not there yet; false when nothing is missing. */
+static bool
+send_missing(struct vito_postgres *database)
+{
+    const struct vito_pg_leg *legs = database->books.legs.rows;
+    begin_keys(database);
+    for (size_t i = 0; i < database->books.legs.count; i++) {
+        const struct vito_pg_leg *leg = &legs[i];
+        bool is_ours = leg->epoch == database->epoch && strcmp(leg->node, database->node) == 0;
+        if (!is_ours ||
+            vito_books_month(&database->books, leg->tenant_id, leg->period_start_ms) == NULL)
+            add_key(database, leg->tenant_id, leg->period_start_ms, leg->node, leg->epoch);
+    }
+    if (database->keys[KEY_TENANTS].count == 0)
+        return false;
+    send_keys(database);
+    return true;
+}
+
 enum vito_pg_outcome
 vito_pg_load(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
 {
     vito_books_clear(&database->books);
     unsigned first = database->link.sent;
-    send_months_and_legs(database, items, count);
+    send_months(database, items, count);
+    send_legs(database, items, count);
     send_trail(database, items, count);
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome != VITO_PG_DONE)
@@ -219,5 +274,12 @@ vito_pg_load(struct vito_postgres *database, const struct vito_pg_item *items, s
     bool taken = take_months(database, first) && take_grants(database, first + 1) &&
                  take_legs(database, first + 2) && take_heads(database, first + 4) &&
                  take_events(database, first + 5);
+    unsigned more = database->link.sent;
+    if (!taken || !send_missing(database))
+        return taken ? VITO_PG_DONE : VITO_PG_LOST;
+    outcome = vito_pg_exchange(database);
+    if (outcome != VITO_PG_DONE)
+        return outcome;
+    taken = take_months(database, more) && take_grants(database, more + 1);
     return taken ? VITO_PG_DONE : VITO_PG_LOST;
 }

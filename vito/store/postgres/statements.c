@@ -21,7 +21,6 @@
     " AND period_end_ms > ($2::bigint + $3::bigint) / 2 "
 
 /* Rows are found by their keys one by one, the rows to look for first. */
-#define LEG_KEYS " unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
 
 /* The vault's rows of the tenants in `page`, tenant by tenant. */
 #define SEALED_ROWS                                                                                \
@@ -93,26 +92,19 @@ static const struct {
     [VITO_PG_LOAD_BUDGETS] =
         {"load_budgets",
          "SELECT" FIGURES ", tenant_id, period_start_ms, excess_nusd FROM vito.budgets"
-         " WHERE (tenant_id, period_start_ms) IN"
-         " (SELECT tenant_id, start FROM unnest($3::text[], $4::bigint[]) AS k (tenant_id, start)"
-         " UNION SELECT u.tenant_id, u.period_start_ms FROM" LEG_KEYS
-         " JOIN vito.usage AS u USING (tenant_id, leg_id))"
+         " WHERE (tenant_id, period_start_ms) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"
          " ORDER BY tenant_id, period_start_ms FOR NO KEY UPDATE"},
     [VITO_PG_LOAD_GRANTS] =
         {"load_grants",
-         "SELECT g.tenant_id, g.period_start_ms, g.node, g.epoch, g.left_nusd, g.granted_nusd"
-         " FROM (SELECT tenant_id, start, $5::text AS node, $6::bigint AS epoch"
-         " FROM unnest($3::text[], $4::bigint[]) AS k (tenant_id, start)"
-         " UNION SELECT u.tenant_id, u.period_start_ms, u.node, u.epoch FROM" LEG_KEYS
-         " JOIN vito.usage AS u USING (tenant_id, leg_id)) AS k"
-         " JOIN vito.grants AS g ON g.tenant_id = k.tenant_id AND g.period_start_ms = k.start"
-         " AND g.node = k.node AND g.epoch = k.epoch WHERE g.state = 'open'"},
-    [VITO_PG_LOAD_LEGS] =
-        {"load_legs",
-         "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
-         " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
-         " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint FROM" LEG_KEYS
-         " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
+         "SELECT tenant_id, period_start_ms, node, epoch, left_nusd, granted_nusd FROM vito.grants"
+         " WHERE state = 'open' AND (tenant_id, period_start_ms, node, epoch) IN"
+         " (SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]))"},
+    [VITO_PG_LOAD_LEGS] = {"load_legs",
+                           "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
+                           " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
+                           " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint"
+                           " FROM unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
+                           " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
     [VITO_PG_MAKE_HEADS] = {"make_heads",
                             "INSERT INTO vito.audit_heads (tenant_id, seq, chain)"
                             " SELECT tenant_id, 0, decode(repeat('00', 32), 'hex')"
