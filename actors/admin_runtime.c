@@ -81,6 +81,27 @@ write_dead_letters(struct wire_writer *writer, struct rt_system *system, uint64_
     wire_close(writer);
 }
 
+/* Messages that failed their actors. */
+static void
+write_parked(struct wire_writer *writer, struct rt_system *system, uint64_t count)
+{
+    struct rt_parked parked[RT_PARKED_KEPT];
+    unsigned kept = rt_system_parked(system, parked);
+    wire_open_map(writer, "parked");
+    wire_int(writer, "count", (int64_t)count);
+    wire_open_array(writer, "last");
+    for (unsigned i = 0; i < kept; i++) {
+        wire_open_map(writer, NULL);
+        wire_int(writer, "actor", (int64_t)parked[i].actor);
+        wire_text(writer, "kind", parked[i].kind);
+        wire_int(writer, "message_kind", parked[i].message_kind);
+        wire_int(writer, "times", parked[i].times);
+        wire_close(writer);
+    }
+    wire_close(writer);
+    wire_close(writer);
+}
+
 static void
 write_workers(struct wire_writer *writer, struct rt_system *system)
 {
@@ -117,6 +138,7 @@ admin_runtime(struct rt_actor *self, struct admin *admin, const struct admin_cal
     wire_int(writer, "stalls", (int64_t)rt_watchdog_stalls());
     wire_int(writer, "pool_bytes", (int64_t)pool.live_bytes);
     write_dead_letters(writer, system, stats.dead_letters);
+    write_parked(writer, system, stats.parked);
     write_top(writer, system);
     wire_close(writer);
     answer_written(self, call, writer);

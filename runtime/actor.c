@@ -90,6 +90,7 @@ make_restart(struct rt_actor *actor, const struct rt_spawn_options *options)
         .max = options->restarts_max,
         .window_ms = options->restart_window_ms,
         .backoff_ms = options->restart_backoff_ms,
+        .message_tries_max = options->message_tries_max,
     };
     restart->backoff.ends_pause = true;
     actor->restart = restart;
@@ -99,6 +100,10 @@ make_restart(struct rt_actor *actor, const struct rt_spawn_options *options)
 static void
 drop_restart(struct rt_actor *actor)
 {
+    if (actor->restart != NULL && actor->restart->retry != NULL) {
+        rt_bounce(actor->system, actor->restart->retry);
+        rt_message_destroy(actor->restart->retry);
+    }
     rt_pool_give(actor->restart, sizeof(*actor->restart));
     actor->restart = NULL;
 }
@@ -289,10 +294,13 @@ rt_actor_reset(struct rt_actor *actor, struct rt_message *current, bool taken, c
            RT_U64("restart_in_ms", backoff_ns / RT_NS_PER_MS), RT_BOOL("restarts", again));
     if (!again)
         return false;
-    if ((current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
-        rt_refuse_request(system, current, RT_CLOSED);
+    if (!rt_poison_keep(actor, current)) {
+        rt_poison_park(actor, current);
+        if ((current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
+            rt_refuse_request(system, current, RT_CLOSED);
+    }
     drop_state(actor, RT_EXIT_FAILED);
-    rt_peers_end_children(actor); /* the new state will not know them */
+    rt_peers_part_with_state(actor);
     rt_mailbox_hold(&actor->mailbox, current, taken);
     actor->flags |= RT_ACTOR_RENEW;
     *paused_out = backoff_ns > 0;
@@ -310,5 +318,6 @@ rt_actor_renew(struct rt_actor *actor)
     actor->flags &= (uint8_t)~RT_ACTOR_RENEW;
     atomic_fetch_add_explicit(&actor->system->restarts, 1, memory_order_relaxed);
     send_start(actor);
+    rt_poison_try_again(actor);
     return true;
 }

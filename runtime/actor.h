@@ -32,7 +32,7 @@ enum rt_exit_reason {
     RT_EXIT_SHUTDOWN, /* the process or its parent is going down */
     RT_EXIT_KILLED,   /* somebody asked for it */
     RT_EXIT_FAILED,   /* rt_fail() more often than its restart limits allow */
-    RT_EXIT_NOBODY,   /* in a DOWN only: it was dead already when the watch arrived */
+    RT_EXIT_NOBODY,   /* in a DOWN or LINK_BROKEN only: it was dead already */
 };
 
 /* What a kind of actor does. One static const per kind. */
@@ -40,8 +40,9 @@ struct rt_behaviour {
     const char *name;   /* the kind, as logs and /api/runtime show it */
     size_t state_bytes; /* private memory, zeroed before init */
     struct rt_mailbox_limits limits;
-    bool is_slow; /* handlers can take long (scripts): the clock is read after each, and what
-                     they send never waits for them */
+    bool is_slow;     /* handlers can take long (scripts): the clock is read after each, and what
+                         they send never waits for them */
+    bool traps_links; /* is told of a broken link, which ends or fails it otherwise: rt_link() */
 
     /*
      * Fills in the zeroed state. Runs in rt_spawn() on the spawner's thread, and again, on a
@@ -67,7 +68,12 @@ struct rt_spawn_options {
     uint32_t restarts_max; /* within restart_window_ms; 0: the first rt_fail() ends it */
     uint32_t restart_window_ms;
     uint32_t restart_backoff_ms; /* before the second restart in a window; doubles with each */
+    uint8_t message_tries_max;   /* how often a message is handled that fails the actor each time;
+                                    0 means 1. See rt_fail() */
 };
+
+/* For `message_tries_max`, where it is safe to handle a message twice. */
+enum { RT_MESSAGE_TRIES = 3 };
 
 /* Payloads of the runtime's own messages. */
 struct rt_exit {
@@ -184,13 +190,39 @@ void rt_unstash(struct rt_actor *self);
 /* Ends this actor after the current message. */
 void rt_stop(struct rt_actor *self, enum rt_exit_reason reason);
 
-/* Gives up on the current state: restart within the limits, else end with RT_EXIT_FAILED.
- * `why` is a stable token for the log. */
+/*
+ * Gives up on the current state: restart within the limits, else end with RT_EXIT_FAILED.
+ * `why` is a stable token for the log.
+ *
+ * The message being handled is tried again, as the first one after START, while it has had fewer
+ * than message_tries_max tries. It is tried as what its handler left of it: what was taken out is
+ * gone, what was sent was sent. One that was answered, put off or taken, and every answer, is not
+ * tried again: the new state did not ask. Then it is parked: its request fails with RT_CLOSED,
+ * and rt_system_parked() shows which message it was.
+ */
 void rt_fail(struct rt_actor *self, const char *why);
 
 /* From now on DOWN is sent here once when `target` ends (at once if it is dead). */
 void rt_monitor(struct rt_actor *self, struct rt_address target);
 void rt_unmonitor(struct rt_actor *self, struct rt_address target);
+
+/*
+ * Binds two actors to each other, as Erlang's link/1 does (erlang:link/1, and "Error Handling" in
+ * the Erlang reference manual): when one ends, the other
+ *
+ *   traps_links             is told by RT_KIND_LINK_BROKEN, whatever the reason; else
+ *   RT_EXIT_NORMAL          goes on
+ *   RT_EXIT_FAILED, NOBODY  fails, as by rt_fail(): its own restart limits decide
+ *   any other               ends with the same reason
+ *
+ * A failure breaks the links also of an actor that is restarted: its new state knows of none. There
+ * is one link between two actors, however often and from whichever side it was made. To a dead
+ * target it breaks at once, with RT_EXIT_NOBODY. Out of memory fails the actor.
+ */
+void rt_link(struct rt_actor *self, struct rt_address target);
+
+/* From now on neither's end means anything to the other, also an end that is under way. */
+void rt_unlink(struct rt_actor *self, struct rt_address target);
 
 /*
  * A deadline of an actor: embed it in the state, zeroed. When it is due the actor gets

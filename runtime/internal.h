@@ -32,7 +32,9 @@ struct rt_restart {
     uint32_t max, window_ms, backoff_ms;
     uint32_t count; /* within the window */
     uint64_t window_start_ns;
-    struct rt_timer backoff; /* its firing ends the pause; START follows */
+    struct rt_timer backoff;  /* its firing ends the pause; START follows */
+    struct rt_message *retry; /* to be tried again behind START, or NULL */
+    uint8_t message_tries_max;
 };
 
 /*
@@ -50,7 +52,7 @@ struct rt_actor {
     void *state;
     struct rt_actor *run_next; /* in a linked run queue (inject, pinned) or the free list */
     struct rt_address parent;
-    struct rt_peer *peers;      /* watchers, watched and children */
+    struct rt_peer *peers;      /* watchers, watched, children and linked */
     struct rt_owed *owed;       /* answers owed */
     struct rt_timer *timers;    /* that may be set */
     struct rt_stash *stash;     /* messages put aside, newest first */
@@ -170,6 +172,13 @@ struct rt_dead_letters {
     struct rt_dead_letter ring[RT_DEAD_LETTERS_KEPT];
 };
 
+/* The last messages that failed their actors, for the same. */
+struct rt_parking {
+    pthread_mutex_t mutex;
+    uint64_t count;
+    struct rt_parked ring[RT_PARKED_KEPT];
+};
+
 struct rt_scheduler;
 struct rt_sim;
 
@@ -181,6 +190,7 @@ struct rt_system {
     struct rt_slab slab;
     struct rt_groups groups;
     struct rt_dead_letters dead_letters;
+    struct rt_parking parking;
     atomic_uint_fast64_t next_id;
     atomic_uint_fast64_t refused, failures, restarts;
     uint64_t start_ticks, start_ns; /* one moment on two clocks (flight.c) */
@@ -237,13 +247,33 @@ RT_MUST_USE bool rt_actor_reset(struct rt_actor *actor, struct rt_message *curre
 RT_MUST_USE bool rt_actor_renew(struct rt_actor *actor);
 
 /* Peers (peers.c). */
-enum rt_peer_role { RT_PEER_WATCHER, RT_PEER_WATCHED, RT_PEER_CHILD };
+enum rt_peer_role { RT_PEER_WATCHER, RT_PEER_WATCHED, RT_PEER_CHILD, RT_PEER_LINKED };
 RT_MUST_USE bool rt_peer_add(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
 /* Names the peer that was added as RT_NOBODY. */
 void rt_peer_name(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
 bool rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who);
-void rt_peers_end_children(struct rt_actor *actor);
+/* As rt_peer_add(), unless it is one already. */
+RT_MUST_USE bool rt_peer_add_once(struct rt_actor *actor, enum rt_peer_role role,
+                                  struct rt_address who);
+/* Before a new state: ends the children and breaks the links, which it will not know. */
+void rt_peers_part_with_state(struct rt_actor *actor);
 void rt_peers_part(struct rt_actor *actor, enum rt_exit_reason reason);
+
+/* Links (links.c): the three messages about them. True: not for the actor. */
+bool rt_link_handle(struct rt_actor *actor, struct rt_message *message);
+
+/* Messages that fail their actors (poison.c). */
+void rt_parking_init(struct rt_parking *parking);
+void rt_parking_deinit(struct rt_parking *parking);
+uint64_t rt_parking_count(struct rt_parking *parking);
+
+/* Keeps the message in hand for another try in `actor->restart`. False when it must not be tried
+ * again, or memory is out. */
+RT_MUST_USE bool rt_poison_keep(struct rt_actor *actor, struct rt_message *current);
+/* Sends the actor what was kept. */
+void rt_poison_try_again(struct rt_actor *actor);
+/* Notes that the message in hand is not tried again. */
+void rt_poison_park(struct rt_actor *actor, const struct rt_message *current);
 
 /* Answers owed (owed.c). */
 void rt_refuse_request(struct rt_system *system, const struct rt_message *request,

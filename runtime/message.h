@@ -44,6 +44,9 @@ enum rt_kind {
     RT_KIND_FAILED = 5,  /* struct rt_failed: the answer to a request that got none */
     RT_KIND_MONITOR = 6, /* struct rt_address of the watcher; handled by the runtime */
     RT_KIND_UNMONITOR = 7,
+    RT_KIND_LINK = 8, /* struct rt_address of the other one; handled by the runtime */
+    RT_KIND_UNLINK = 9,
+    RT_KIND_LINK_BROKEN = 10, /* struct rt_down: to who traps it; see rt_link() */
     RT_KIND_USER = 64,
 };
 
@@ -52,6 +55,9 @@ enum rt_message_flag {
     RT_MESSAGE_REQUEST = 1 << 1, /* the sender waits for exactly one answer */
     RT_MESSAGE_ANSWER = 1 << 2,  /* answers `request_id` */
 };
+
+/* The flags' upper byte: how often its handling has failed an actor. */
+enum { RT_MESSAGE_FAILURES_SHIFT = 8 };
 
 struct rt_message {
     struct rt_link link;

@@ -31,6 +31,15 @@ rt_peer_name(struct rt_actor *actor, enum rt_peer_role role, struct rt_address w
 }
 
 bool
+rt_peer_add_once(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who)
+{
+    for (const struct rt_peer *peer = actor->peers; peer != NULL; peer = peer->next)
+        if (peer->role == role && rt_address_is(peer->who, who))
+            return true;
+    return rt_peer_add(actor, role, who);
+}
+
+bool
 rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address who)
 {
     for (struct rt_peer **at = &actor->peers; *at != NULL; at = &(*at)->next) {
@@ -45,9 +54,10 @@ rt_peer_remove(struct rt_actor *actor, enum rt_peer_role role, struct rt_address
 }
 
 static void
-tell_end(struct rt_actor *actor, struct rt_address to, enum rt_exit_reason reason)
+tell_end(struct rt_actor *actor, struct rt_address to, enum rt_kind kind,
+         enum rt_exit_reason reason)
 {
-    struct rt_message *message = rt_message_create_vital(RT_KIND_DOWN, sizeof(struct rt_down));
+    struct rt_message *message = rt_message_create_vital(kind, sizeof(struct rt_down));
     struct rt_down *down = rt_message_payload(message);
     *down = (struct rt_down){.who = {actor, rt_actor_id(actor)}, .reason = reason};
     message->flags = RT_MESSAGE_CONTROL;
@@ -55,16 +65,19 @@ tell_end(struct rt_actor *actor, struct rt_address to, enum rt_exit_reason reaso
 }
 
 void
-rt_peers_end_children(struct rt_actor *actor)
+rt_peers_part_with_state(struct rt_actor *actor)
 {
     for (struct rt_peer **at = &actor->peers; *at != NULL;) {
         struct rt_peer *peer = *at;
-        if (peer->role != RT_PEER_CHILD) {
+        if (peer->role != RT_PEER_CHILD && peer->role != RT_PEER_LINKED) {
             at = &peer->next;
             continue;
         }
         *at = peer->next;
-        rt_exit(actor->system, peer->who, RT_EXIT_SHUTDOWN);
+        if (peer->role == RT_PEER_CHILD)
+            rt_exit(actor->system, peer->who, RT_EXIT_SHUTDOWN);
+        else
+            tell_end(actor, peer->who, RT_KIND_LINK_BROKEN, RT_EXIT_FAILED);
         rt_pool_give(peer, sizeof(*peer));
     }
 }
@@ -77,7 +90,7 @@ rt_peers_part(struct rt_actor *actor, enum rt_exit_reason reason)
         actor->peers = peer->next;
         switch (peer->role) {
         case RT_PEER_WATCHER:
-            tell_end(actor, peer->who, reason);
+            tell_end(actor, peer->who, RT_KIND_DOWN, reason);
             break;
         case RT_PEER_WATCHED: {
             struct rt_message *message =
@@ -93,9 +106,12 @@ rt_peers_part(struct rt_actor *actor, enum rt_exit_reason reason)
         case RT_PEER_CHILD:
             rt_exit(actor->system, peer->who, RT_EXIT_SHUTDOWN);
             break;
+        case RT_PEER_LINKED:
+            tell_end(actor, peer->who, RT_KIND_LINK_BROKEN, reason);
+            break;
         }
         rt_pool_give(peer, sizeof(*peer));
     }
     if (actor->parent.id != 0)
-        tell_end(actor, actor->parent, reason);
+        tell_end(actor, actor->parent, RT_KIND_DOWN, reason);
 }

@@ -17,8 +17,9 @@ count_dead_letter(struct rt_system *system, const struct rt_message *message)
 void
 rt_bounce(struct rt_system *system, const struct rt_message *message)
 {
-    if (message->kind == RT_KIND_MONITOR) {
-        struct rt_message *answer = rt_message_create_vital(RT_KIND_DOWN, sizeof(struct rt_down));
+    if (message->kind == RT_KIND_MONITOR || message->kind == RT_KIND_LINK) {
+        enum rt_kind kind = message->kind == RT_KIND_LINK ? RT_KIND_LINK_BROKEN : RT_KIND_DOWN;
+        struct rt_message *answer = rt_message_create_vital(kind, sizeof(struct rt_down));
         struct rt_down *down = rt_message_payload(answer);
         down->who.id = message->target_id;
         down->reason = RT_EXIT_NOBODY;

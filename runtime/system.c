@@ -21,6 +21,7 @@ rt_system_init(struct rt_system *system, const struct rt_world *world, unsigned 
     rt_slab_init(&system->slab, actors_max == 0 ? ACTORS_MAX_DEFAULT : actors_max);
     rt_groups_init(&system->groups);
     pthread_mutex_init(&system->dead_letters.mutex, NULL);
+    rt_parking_init(&system->parking);
 }
 
 /* Ends every actor that is still alive, on this thread, as `worker`. */
@@ -51,6 +52,7 @@ rt_system_deinit(struct rt_system *system)
     rt_worker_here = before;
     rt_worker_deinit(&last);
     pthread_mutex_destroy(&system->dead_letters.mutex);
+    rt_parking_deinit(&system->parking);
     rt_groups_deinit(&system->groups);
     rt_slab_deinit(&system->slab);
 }
@@ -171,6 +173,7 @@ rt_system_stats(struct rt_system *system)
     pthread_mutex_lock(&system->dead_letters.mutex);
     stats.dead_letters = system->dead_letters.count;
     pthread_mutex_unlock(&system->dead_letters.mutex);
+    stats.parked = rt_parking_count(&system->parking);
     return stats;
 }
 

@@ -32,6 +32,7 @@ struct rt_system_stats {
     uint64_t refused;      /* messages refused by a full mailbox */
     uint64_t failures;     /* rt_fail() calls */
     uint64_t restarts;
+    uint64_t parked; /* messages that failed their actor and are not tried again */
 };
 
 /* Makes a system whose workers do not run yet. NULL when out of memory or file descriptors. */
@@ -101,5 +102,18 @@ enum { RT_DEAD_LETTERS_KEPT = 64 };
 /* Copies the latest dead letters, oldest first. Returns how many. Threads: any. */
 unsigned rt_system_dead_letters(struct rt_system *system,
                                 struct rt_dead_letter letters_out[RT_DEAD_LETTERS_KEPT]);
+
+/* A message that failed its actor, for good. Its contents are not kept. */
+struct rt_parked {
+    uint64_t actor;
+    const char *kind;      /* of the actor */
+    uint32_t message_kind; /* of the message … */
+    uint32_t times;        /* … and how often its handling failed the actor */
+};
+
+enum { RT_PARKED_KEPT = 64 };
+
+/* Copies the latest parked messages, oldest first. Returns how many. Threads: any. */
+unsigned rt_system_parked(struct rt_system *system, struct rt_parked parked_out[RT_PARKED_KEPT]);
 
 #endif

@@ -59,6 +59,10 @@ handle_own(struct rt_actor *actor, struct rt_message *message)
         bool child = rt_peer_remove(actor, RT_PEER_CHILD, who);
         return !watched && !child; /* not watched any more */
     }
+    case RT_KIND_LINK:
+    case RT_KIND_UNLINK:
+    case RT_KIND_LINK_BROKEN:
+        return rt_link_handle(actor, message);
     case RT_KIND_TIMER:
         return !rt_timer_accept(actor, message);
     default:
@@ -85,7 +89,8 @@ handle(struct rt_actor *actor, struct rt_message *message)
         behaviour->handle(actor, actor->state, message);
         rt_outbox_close(rt_worker_here);
     }
-    if ((message->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
+    const struct rt_turn_state *turn = rt_turn_of(actor);
+    if ((message->flags & RT_MESSAGE_REQUEST) && !turn->answered && !turn->failing)
         rt_answer_failed(actor, message, RT_INVALID); /* every request gets its answer */
 }
 
@@ -98,6 +103,8 @@ leave_for_good(struct rt_actor *actor, struct rt_message *message)
     if (turn.failing && !turn.stopping &&
         rt_actor_reset(actor, message, turn.taken, turn.why, &paused))
         return paused ? RT_TURN_GONE : RT_TURN_AGAIN;
+    if (turn.failing)
+        rt_poison_park(actor, message);
     /* Who fails while it stops has not done all it wanted: that is no normal end. */
     bool is_failure = !turn.stopping || (turn.failing && turn.reason == RT_EXIT_NORMAL);
     rt_actor_end(actor, message, turn.taken, is_failure ? RT_EXIT_FAILED : turn.reason);

@@ -1,4 +1,4 @@
-foreach(unit actor flight log mailbox message metrics pool run_queue table timer_wheel)
+foreach(unit actor flight links log mailbox message metrics poison pool run_queue table timer_wheel)
   twin_test(runtime ${unit})
 endforeach()
 if(TARGET test_message)
@@ -7,6 +7,7 @@ endif()
 twin_stress(runtime mailbox)
 twin_stress(runtime scheduler)
 twin_stress(runtime groups)
+twin_stress(runtime links)
 twin_sim(runtime runtime)
 if(NOT TWIN_SANITIZE) # sanitizers have a malloc of their own
   twin_sim(runtime hot_path)

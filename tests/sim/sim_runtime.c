@@ -22,6 +22,10 @@ gossip_tell(struct rt_actor *self)
     uint64_t dice[2];
     rt_random(self, dice, sizeof(dice));
     struct rt_address to = crowd[dice[0] % CROWD];
+    if (dice[1] % 17 == 0)
+        rt_link(self, to);
+    else if (dice[1] % 19 == 0)
+        rt_unlink(self, to);
     if (dice[1] % 3 == 0)
         rt_request(self, to, rt_message_create(KIND_ASK, 0), 1 + dice[1] % 1000);
     else
@@ -55,10 +59,16 @@ gossip_handle(struct rt_actor *self, void *state, struct rt_message *message)
     }
 }
 
-static const struct rt_behaviour gossiping = {.name = "gossip",
-                                              .state_bytes = sizeof(struct gossip),
-                                              .limits = {20, 8192},
-                                              .handle = gossip_handle};
+/* Two of three trap the ends of others, which would else be an end of all very soon. */
+static const struct rt_behaviour gossiping[] = {{.name = "gossip",
+                                                 .state_bytes = sizeof(struct gossip),
+                                                 .limits = {20, 8192},
+                                                 .handle = gossip_handle},
+                                                {.name = "trapper",
+                                                 .state_bytes = sizeof(struct gossip),
+                                                 .limits = {20, 8192},
+                                                 .traps_links = true,
+                                                 .handle = gossip_handle}};
 
 static uint64_t
 run(uint64_t seed)
@@ -66,11 +76,12 @@ run(uint64_t seed)
     struct rt_sim *sim = rt_sim_create(&(struct rt_sim_options){.seed = seed, .workers = 3});
     CHECK(sim != NULL);
     for (int i = 0; i < CROWD; i++) {
-        struct rt_spawn_options options = {.behaviour = &gossiping,
+        struct rt_spawn_options options = {.behaviour = &gossiping[i % 3 > 0],
                                            .worker = i % 5 == 0 ? i % 3 : RT_ANY_WORKER,
                                            .restarts_max = 3,
                                            .restart_window_ms = 50,
-                                           .restart_backoff_ms = 2};
+                                           .restart_backoff_ms = 2,
+                                           .message_tries_max = i % 2 == 0 ? RT_MESSAGE_TRIES : 0};
         CHECK(rt_spawn(rt_sim_system(sim), &options, &crowd[i]) == RT_OK);
     }
     rt_sim_run_until(sim, 2 * RT_NS_PER_S);

@@ -25,6 +25,7 @@ test('the actors of a twin that works are listed with their workers', async () =
   const kinds = body.top.map(actor => actor.kind)
   for (const kind of ['admin', 'tenant']) assert.ok(kinds.includes(kind), `${kind} in ${kinds}`)
   assert.ok(body.top.length <= 20)
+  assert.deepEqual(body.parked, { count: 0, last: [] })
 })
 
 test('the trace of one actor shows its turns and no others', async () => {
