@@ -39,7 +39,7 @@ registry_submit(struct rt_actor *self, struct registry *registry, enum twin_kind
     if (change == NULL ||
         !rt_table_add(&registry->changes, &change->link, rt_hash_u64(change->id))) {
         rt_pool_give(change, sizeof(*change));
-        rt_buffer_release(request->document);
+        vito_request_release(request);
         return NULL;
     }
     RT_TEXT_SET(change->tenant_id, request->tenant_id);

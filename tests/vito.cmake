@@ -1,4 +1,4 @@
-foreach(unit account audit_chain id identity jwks jwt login_limit money period policy_config rate_limit rate_line
+foreach(unit account audit_chain audit_verify id identity jwks jwt login_limit money period policy_config rate_limit rate_line
     rate_people rate_promises rate_window
     postgres secrets sqlite store time_text zone)
   twin_test(vito ${unit})
@@ -9,11 +9,13 @@ if(TARGET test_policy_config)
     TWIN_SCHEMA_DIR="${PROJECT_SOURCE_DIR}/schema")
 
   # Cases for any store, put to the embedded one,
-  target_sources(test_sqlite PRIVATE unit/vito/store_suite.c unit/vito/store_suite_vault.c)
+  target_sources(test_sqlite PRIVATE unit/vito/store_suite.c unit/vito/store_suite_trail.c
+    unit/vito/store_suite_vault.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
 
   # The same to the shared one, on a server of the test's own.
-  target_sources(test_postgres PRIVATE unit/vito/store_suite.c unit/vito/store_suite_vault.c
+  target_sources(test_postgres PRIVATE unit/vito/store_suite.c unit/vito/store_suite_trail.c
+    unit/vito/store_suite_vault.c
     support/cluster.c)
   target_link_libraries(test_postgres PRIVATE vito_postgres PkgConfig::POSTGRES)
 endif()

@@ -6,8 +6,8 @@
 #include "vito/money.h"
 #include "vito/period.h"
 
-static void
-print_escaped(FILE *out, const char *text)
+void
+vito_json_print_escaped(FILE *out, const char *text)
 {
     for (; *text != '\0'; text++) {
         if ((unsigned char)*text < 0x20)
@@ -27,7 +27,7 @@ vito_json_print_member(FILE *out, const char *name, const char *text)
         return;
     }
     fprintf(out, "\"%s\":\"", name);
-    print_escaped(out, text);
+    vito_json_print_escaped(out, text);
     fputc('"', out);
 }
 
@@ -54,6 +54,19 @@ print_leg(FILE *out, const struct vito_audit_record *record)
     print_text(out, "outcome", record->outcome);
 }
 
+void
+vito_audit_print_data(FILE *out, const struct vito_audit_record *record)
+{
+    fputc('{', out);
+    print_text(out, "event", record->event);
+    if (record->is_leg)
+        print_leg(out, record);
+    vito_json_print_member(out, "session_id", record->session_id);
+    if (!record->is_leg)
+        fprintf(out, ",\"details\":%s", record->details == NULL ? "null" : record->details);
+    fputc('}', out);
+}
+
 static void
 print_entry(FILE *out, const struct vito_audit_record *record, int64_t cursor)
 {
@@ -68,6 +81,30 @@ print_entry(FILE *out, const struct vito_audit_record *record, int64_t cursor)
     else
         fprintf(out, "\"details\":%s,", record->details == NULL ? "{}" : record->details);
     fprintf(out, "\"cursor\":%" PRId64 "}", cursor);
+}
+
+const char *
+vito_audit_print_pruned(const struct vito_audit_pruned *pruned,
+                        char text_out[VITO_AUDIT_PRUNED_BYTES])
+{
+    char amount[VITO_USD_TEXT_BYTES], first[VITO_TIME_TEXT_BYTES], last[VITO_TIME_TEXT_BYTES];
+    snprintf(text_out, VITO_AUDIT_PRUNED_BYTES,
+             "{\"through\":%" PRId64 ",\"entries\":%" PRId64 ",\"cost_amount\":\"%s\","
+             "\"first_at\":\"%s\",\"last_at\":\"%s\"}",
+             pruned->through, pruned->entries, vito_money_format(pruned->cost_nusd, amount),
+             vito_time_format(pruned->first_ms, first), vito_time_format(pruned->last_ms, last));
+    return text_out;
+}
+
+bool
+vito_audit_details_are_sound(const struct rt_buffer *details)
+{
+    if (details->size_bytes > VITO_AUDIT_DETAILS_BYTES_MAX)
+        return false;
+    for (uint32_t i = 0; i < details->size_bytes; i++)
+        if (details->bytes[i] == '\0' || details->bytes[i] == '\n' || details->bytes[i] == '\r')
+            return false;
+    return true;
 }
 
 enum rt_status

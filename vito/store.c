@@ -1,5 +1,20 @@
 #include "vito/store.h"
 
+#include <string.h>
+
+struct rt_buffer *
+vito_audit_note_make(const struct vito_audit_event *event, const char *details)
+{
+    size_t size = strlen(details);
+    const struct vito_audit_note note = {.event = *event, .details_bytes = (uint32_t)size};
+    struct rt_buffer *buffer = rt_buffer_create(sizeof(note) + size);
+    if (buffer == NULL)
+        return NULL;
+    memcpy(buffer->bytes, &note, sizeof(note));
+    memcpy(buffer->bytes + offsetof(struct vito_audit_note, details), details, size);
+    return buffer;
+}
+
 void
 vito_store_answer(struct rt_system *system, struct rt_address caller, uint64_t request_id,
                   const struct vito_stored *stored, struct rt_buffer *document)

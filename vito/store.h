@@ -27,6 +27,7 @@
 #include "runtime/actor.h"
 #include "runtime/buffer.h"
 #include "vito/account.h"
+#include "vito/audit_export.h"
 #include "vito/id.h"
 #include "vito/identity.h"
 #include "vito/policy_config.h"
@@ -61,8 +62,15 @@ enum vito_op {
                               document: array of struct vito_adopted_leg. Each is to be ended there
                               and settled; until then it is listed */
     VITO_AUDIT_APPEND,
-    VITO_AUDIT_LIST, /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
-    VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
+    VITO_AUDIT_LIST,       /* answer's document: JSON {"entries":[…]} as CONTRACT 5 has it */
+    VITO_AUDIT_EXPORT,     /* the answer's document: a page of vito/audit_export.h's lines */
+    VITO_AUDIT_HEADS,      /* the answer's document: array of struct vito_audit_head, of trails that
+                              went on since their last checkpoint, behind list.after by tenant; the
+                              last ones when it has less than VITO_AUDIT_HEADS_MAX */
+    VITO_AUDIT_CHECKPOINT, /* keeps a checkpoint; RT_NOT_FOUND: no record has that seq and chain */
+    VITO_AUDIT_PRUNE,      /* lets records go that are older than prune.before_ms: see there */
+    VITO_REFUND,           /* gives posted money back: see struct vito_refund */
+    VITO_MEMORY_PUT,       /* the policy's memory of a tenant, an opaque document */
     VITO_MEMORY_GET,
     VITO_VAULT_LIST,  /* answer's document: rows (vito/sealed.h): those of tenant_id; when that is
                          "", some of all tenants behind list.after, root first, none at the end */
@@ -123,6 +131,45 @@ struct vito_audit_event {
     /* details, a JSON object, in the request's document; may be NULL */
 };
 
+/* A change and the record of it are one: the event and its details, to be appended when the request
+ * was carried out and changed something. */
+struct vito_audit_note {
+    struct vito_audit_event event;
+    uint32_t details_bytes;
+    char details[]; /* a JSON object in one line */
+};
+
+/*
+ * Letting go: all records up to a checkpoint that are older than `before_ms`, and none of a month
+ * that is not over or has money reserved or legs open. The last record stays, and so do records
+ * behind the last such checkpoint. The trail then begins at that checkpoint, and an AUDIT_PRUNED
+ * record says so. Rows are removed some at a time: while stored.more there are others.
+ */
+struct vito_audit_prune {
+    int64_t before_ms;
+    int64_t at_ms;          /* wall time */
+    uint32_t rows_max;      /* to remove at once, > 0 */
+    char id[VITO_ID_BYTES]; /* of the AUDIT_PRUNED record */
+};
+
+enum { VITO_AUDIT_HEADS_MAX = 500 };
+
+enum { VITO_REFUND_ID_BYTES = 65, VITO_REFUND_REASON_BYTES = 257 };
+
+/*
+ * Money given back in the month period_start_ms: an entry of its own, that lowers what is posted.
+ * RT_EXISTS: there is one with this id and other figures; the same again changes nothing and is
+ * `repeated`. RT_NOT_FOUND: no such month, or no such leg settled in it. RT_TOO_BIG: more than was
+ * posted in the month, or for the leg, and not given back; `budget` says how much there is.
+ */
+struct vito_refund {
+    char id[VITO_REFUND_ID_BYTES]; /* the caller's choice; names it for good */
+    char leg_id[VITO_ID_BYTES];    /* what it is for; "" for none. Its month counts, then */
+    char reason[VITO_REFUND_REASON_BYTES];
+    int64_t amount_nusd; /* > 0 */
+    int64_t at_ms;
+};
+
 struct vito_audit_query {
     int64_t after;                  /* cursor: entries with a larger one; 0 from the start */
     uint32_t limit;                 /* 1 … 1000 */
@@ -146,12 +193,28 @@ struct vito_request {
         struct vito_leg leg;
         struct vito_audit_event audit; /* AUDIT_APPEND, VAULT_WRITE */
         struct vito_audit_query query;
+        struct vito_checkpoint checkpoint; /* AUDIT_CHECKPOINT */
+        struct vito_audit_prune prune;
+        struct vito_refund refund;
         struct {
-            char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST: "" from the start */
+            char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST, AUDIT_HEADS: "" from the start */
         } list;
     };
     struct rt_buffer *document; /* a reference goes to the store; NULL when the op has none */
+    struct rt_buffer *note;     /* likewise: struct vito_audit_note, or NULL. TENANT_PUT, _REMOVE,
+                                   KEY_ADD, _REMOVE and REFUND */
 };
+
+/* Lets go of what a request refers to. */
+static inline void
+vito_request_release(const struct vito_request *request)
+{
+    rt_buffer_release(request->document);
+    rt_buffer_release(request->note);
+}
+
+/* A note; `details` is NUL-terminated. NULL when out of memory. */
+struct rt_buffer *vito_audit_note_make(const struct vito_audit_event *event, const char *details);
 
 /* What the store knows of a month. */
 struct vito_budget {
@@ -160,6 +223,7 @@ struct vito_budget {
     int64_t granted_nusd;  /* GRANT: what this request moved to us, 0 when refused */
     int64_t slice_nusd;    /* OPEN: what this gateway was granted and no open leg holds: whoever
                               asked for it may not have heard the answer */
+    int64_t refunded_nusd; /* REFUND: of the month, the refund included */
     int64_t tokens, interactions;
     int64_t media_ms[VITO_MODE_COUNT];
     int64_t life;   /* OPEN, GRANT: of this gateway, at the store */
@@ -186,9 +250,10 @@ struct vito_stored {
     enum rt_status status;     /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_INVALID (it is not sound) |
                                   RT_TOO_BIG (the answer) | RT_DENIED (LEG_OPEN: see lives) |
                                   RT_UNAVAILABLE | RT_NO_MEMORY */
-    bool repeated;             /* LEG_SETTLE: it was settled before; nothing changed */
+    bool repeated;             /* LEG_SETTLE, REFUND: it was done before; nothing changed */
     bool created;              /* TENANT_PUT: there was none before */
-    struct vito_budget budget; /* BUDGET_*, LEG_SETTLE */
+    bool more;                 /* AUDIT_PRUNE: there are more to remove */
+    struct vito_budget budget; /* BUDGET_*, LEG_SETTLE, REFUND */
     /* documents are in the message's buffer */
 };
 

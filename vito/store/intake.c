@@ -71,7 +71,7 @@ refuse(const struct vito_intake *intake, struct rt_actor *caller,
        const struct vito_request *request, uint64_t request_id, enum rt_status status)
 {
     const struct vito_stored stored = {.op = request->op, .status = status};
-    rt_buffer_release(request->document);
+    vito_request_release(request);
     vito_store_answer(intake->system, rt_self(caller), request_id, &stored, NULL);
 }
 
@@ -141,7 +141,7 @@ vito_intake_answer(struct vito_intake *intake, struct vito_intake_item *item, bo
     }
     vito_store_answer(intake->system, item->caller, item->request_id, &item->stored,
                       item->document);
-    rt_buffer_release(item->request.document);
+    vito_request_release(&item->request);
     rt_pool_give(item, sizeof(*item));
 }
 

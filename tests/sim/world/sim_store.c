@@ -99,7 +99,7 @@ answer_all(struct sim_store *store, struct answer *answers, size_t count, bool f
             request->caller = RT_NOBODY;
         vito_store_answer(rt_sim_system(store->sim), request->caller, request->request_id,
                           &answers[i].stored, answers[i].document);
-        rt_buffer_release(request->request.document);
+        vito_request_release(&request->request);
         free(request);
     }
 }
@@ -167,7 +167,7 @@ void
 sim_store_destroy(struct sim_store *store)
 {
     for (struct sim_store_request *request; (request = pop(store)) != NULL;) {
-        rt_buffer_release(request->request.document);
+        vito_request_release(&request->request);
         free(request);
     }
     free(store);

@@ -63,8 +63,23 @@ struct store_driver {
     CASE(a_key_is_replaced_only_by_its_next_version)                                               \
     CASE(the_vaults_rows_go_with_their_tenant)
 
+/* Those of the audit trail as a whole, and of refunds. */
+#define STORE_SUITE_TRAIL(CASE)                                                                    \
+    CASE(a_trail_is_handed_out_in_pages_and_verifies)                                              \
+    CASE(trails_that_went_on_are_listed_until_they_are_signed)                                     \
+    CASE(a_change_and_its_note_are_one)                                                            \
+    CASE(old_records_are_let_go_up_to_a_checkpoint)                                                \
+    CASE(records_of_a_month_that_is_not_settled_stay)                                              \
+    CASE(many_records_are_let_go_some_at_a_time)                                                   \
+    CASE(a_refund_lowers_what_is_posted_and_never_below_nothing)                                   \
+    CASE(a_refund_is_made_once)                                                                    \
+    CASE(a_leg_is_refunded_up_to_what_it_cost)                                                     \
+    CASE(what_was_refunded_can_be_spent_again)                                                     \
+    CASE(a_refund_outlives_a_change_of_the_time_zone)
+
 #define STORE_DECLARE(name) void store_suite_##name(const struct store_driver *driver);
 STORE_SUITE(STORE_DECLARE)
 STORE_SUITE_VAULT(STORE_DECLARE)
+STORE_SUITE_TRAIL(STORE_DECLARE)
 
 #endif

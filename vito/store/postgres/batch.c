@@ -106,7 +106,7 @@ vito_postgres_ask(struct vito_postgres *database, const struct vito_request *req
         else if (vito_postgres_commit(database) != RT_OK)
             stored_out->status = RT_UNAVAILABLE;
     }
-    rt_buffer_release(request->document);
+    vito_request_release(request);
     if (stored_out->status != RT_OK) {
         rt_buffer_release(*document_out);
         *document_out = NULL;

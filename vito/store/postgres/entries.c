@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/text.h"
+#include "vito/audit_json.h"
 #include "vito/json.h"
 #include "vito/money.h"
 #include "vito/store/postgres/books.h"
@@ -260,7 +261,8 @@ carry_out_append(struct vito_books *books, const struct vito_request *request)
     const struct rt_buffer *document = request->document;
     if (event->id[0] == '\0' || event->event[0] == '\0' || is_leg_id(event->id) ||
         strcmp(event->event, "BILLING_EVENT") == 0 ||
-        (document != NULL && !is_json_object(document)))
+        (document != NULL &&
+         (!vito_audit_details_are_sound(document) || !is_json_object(document))))
         return RT_INVALID;
     if (vito_books_event(books, request->tenant_id, event->id) != NULL)
         return RT_EXISTS;

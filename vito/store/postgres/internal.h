@@ -109,6 +109,12 @@ RT_MUST_USE enum vito_pg_outcome vito_pg_settle_node(struct vito_postgres *datab
 /* The record in a row of a list. (lists.c) */
 struct vito_audit_record vito_pg_record(const struct vito_pg_link *link, unsigned result, int row);
 
+/* Appends a record to a trail, within a transaction. `details` may be NULL. (single.c) */
+RT_MUST_USE enum vito_pg_outcome vito_pg_append(struct vito_postgres *database,
+                                                const char *tenant_id,
+                                                const struct vito_audit_event *event,
+                                                const char *details, size_t details_bytes);
+
 /* Tells other gateways, if there are any, with the commit. (news.c) */
 void vito_pg_tell(struct vito_postgres *database, enum vito_news_kind kind, const char *tenant_id);
 
@@ -125,6 +131,13 @@ enum vito_pg_outcome vito_pg_budget_open(struct vito_postgres *database, struct 
 enum vito_pg_outcome vito_pg_budget_return(struct vito_postgres *database,
                                            struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_audit_list(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_audit_export(struct vito_postgres *database,
+                                          struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_audit_heads(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_audit_checkpoint(struct vito_postgres *database,
+                                              struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_audit_prune(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_refund(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_leg_list(struct vito_postgres *database, struct vito_pg_item *item);

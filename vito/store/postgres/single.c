@@ -1,6 +1,8 @@
 /*
  * Requests that are carried out one by one: what an operator changes, what is listed, and months.
  */
+#include <string.h>
+
 #include "vito/store/postgres/internal.h"
 
 bool
@@ -8,7 +10,8 @@ vito_pg_is_reading(enum vito_op op)
 {
     return op == VITO_TENANT_GET || op == VITO_TENANT_LIST || op == VITO_KEY_LIST ||
            op == VITO_LEG_LIST || op == VITO_LEG_LIST_ADOPTED || op == VITO_MEMORY_GET ||
-           op == VITO_AUDIT_LIST || op == VITO_VAULT_LIST;
+           op == VITO_AUDIT_LIST || op == VITO_AUDIT_EXPORT || op == VITO_AUDIT_HEADS ||
+           op == VITO_VAULT_LIST;
 }
 
 /* A statement that is to change one row. */
@@ -109,9 +112,24 @@ remove_key(struct vito_postgres *database, struct vito_pg_item *item)
 }
 
 enum vito_pg_outcome
-vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
+vito_pg_append(struct vito_postgres *database, const char *tenant_id,
+               const struct vito_audit_event *event, const char *details, size_t details_bytes)
 {
-    item->stored = (struct vito_stored){.op = item->request->op, .status = RT_OK};
+    struct vito_request request = {.op = VITO_AUDIT_APPEND, .audit = *event};
+    memcpy(request.tenant_id, tenant_id, strlen(tenant_id) + 1);
+    if (details != NULL && (request.document = rt_buffer_copy(details, details_bytes)) == NULL)
+        return vito_pg_fail(&database->link, "53200", "out of memory");
+    struct vito_pg_item item = {.request = &request, .stored = {.op = request.op}};
+    enum vito_pg_outcome outcome = vito_pg_run(database, &item, 1, false);
+    rt_buffer_release(request.document);
+    if (outcome == VITO_PG_DONE && item.stored.status != RT_OK)
+        return vito_pg_fail(&database->link, "53000", "an audit record was not taken");
+    return outcome;
+}
+
+static enum vito_pg_outcome
+carry_out(struct vito_postgres *database, struct vito_pg_item *item)
+{
     switch (item->request->op) {
     case VITO_TENANT_PUT:
         return put_tenant(database, item);
@@ -137,6 +155,16 @@ vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
         return vito_pg_budget_return(database, item);
     case VITO_AUDIT_LIST:
         return vito_pg_audit_list(database, item);
+    case VITO_AUDIT_EXPORT:
+        return vito_pg_audit_export(database, item);
+    case VITO_AUDIT_HEADS:
+        return vito_pg_audit_heads(database, item);
+    case VITO_AUDIT_CHECKPOINT:
+        return vito_pg_audit_checkpoint(database, item);
+    case VITO_AUDIT_PRUNE:
+        return vito_pg_audit_prune(database, item);
+    case VITO_REFUND:
+        return vito_pg_refund(database, item);
     case VITO_MEMORY_PUT:
         return put_memory(database, item);
     case VITO_MEMORY_GET:
@@ -149,4 +177,18 @@ vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
         item->stored.status = RT_INVALID;
         return vito_pg_exchange(database);
     }
+}
+
+enum vito_pg_outcome
+vito_pg_run_single(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct rt_buffer *buffer = item->request->note;
+    item->stored = (struct vito_stored){.op = item->request->op, .status = RT_OK};
+    enum vito_pg_outcome outcome = carry_out(database, item);
+    if (outcome != VITO_PG_DONE || buffer == NULL || item->stored.status != RT_OK ||
+        item->stored.repeated)
+        return outcome;
+    const struct vito_audit_note *note = (const void *)buffer->bytes;
+    return vito_pg_append(database, item->request->tenant_id, &note->event, note->details,
+                          note->details_bytes);
 }

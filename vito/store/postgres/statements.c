@@ -14,6 +14,9 @@
     " id, tenant_id, event, session_id, at_ms, provider_id, decision_id, policy_version, mode,"    \
     " outcome, (cost_amount * 1000000000)::bigint, tokens, media_ms, interactions, details, seq"
 
+/* Records of tenant $1 up to here are as good as gone. */
+#define PRUNED "coalesce((SELECT pruned_seq FROM vito.audit_heads WHERE tenant_id = $1::text), 0)"
+
 /* A budget of the same month as the one from $2 to $3, counted in another time zone. */
 #define SAME_MONTH                                                                                 \
     " tenant_id = $1::text AND period_start_ms <> $2::bigint"                                      \
@@ -269,9 +272,10 @@ static const struct {
          " coalesce(max(video_ms), 0) AS video_ms FROM vito.budgets WHERE" SAME_MONTH ") AS other"
          " ON CONFLICT (tenant_id, period_start_ms) DO UPDATE"
          " SET limit_nusd = excluded.limit_nusd,"
-         " posted_nusd = greatest(b.posted_nusd, excluded.posted_nusd),"
-         " carried_nusd = b.carried_nusd + greatest(excluded.posted_nusd - b.posted_nusd, 0),"
-         " excess_nusd = greatest(greatest(b.posted_nusd, excluded.posted_nusd)"
+         " posted_nusd = greatest(b.posted_nusd, excluded.posted_nusd - b.refunded_nusd),"
+         " carried_nusd = b.carried_nusd"
+         " + greatest(excluded.posted_nusd - b.posted_nusd - b.refunded_nusd, 0),"
+         " excess_nusd = greatest(greatest(b.posted_nusd, excluded.posted_nusd - b.refunded_nusd)"
          " + b.reserved_nusd - excluded.limit_nusd, 0)"
          " RETURNING" FIGURES},
     [VITO_PG_BUDGET_FREEZE_OTHERS] =
@@ -302,9 +306,105 @@ static const struct {
                               " AND node = $3::text AND epoch = $4::bigint"},
 
     [VITO_PG_AUDIT_LIST] = {"audit_list", "SELECT" AUDIT_COLUMNS " FROM vito.audit_logs"
-                                          " WHERE tenant_id = $1::text AND seq > $2::bigint"
+                                          " WHERE tenant_id = $1::text"
+                                          " AND seq > greatest($2::bigint, " PRUNED ")"
                                           " AND ($4::text IS NULL OR session_id = $4::text)"
                                           " ORDER BY seq LIMIT $3::bigint"},
+
+    /* The head (kind 2), then entries (0), each followed by its checkpoint (1) if there is one. */
+    [VITO_PG_TRAIL_EXPORT] =
+        {"trail_export",
+         "(SELECT '' AS id, tenant_id, '' AS event, NULL AS session_id, 0::bigint AS at_ms,"
+         " NULL AS provider_id, NULL AS decision_id, NULL AS policy_version, NULL AS mode,"
+         " NULL AS outcome, 0::bigint AS cost, seq AS tokens, checkpoint_seq AS media_ms,"
+         " pruned_seq AS interactions, NULL::json AS details, 0::bigint AS seq, chain,"
+         " 2::bigint AS kind, NULL::bytea AS key, NULL::bytea AS signature"
+         " FROM vito.audit_heads WHERE tenant_id = $1::text)"
+         " UNION ALL SELECT * FROM (SELECT * FROM (SELECT" AUDIT_COLUMNS
+         ", chain, 0::bigint AS kind,"
+         " NULL::bytea, NULL::bytea FROM vito.audit_logs WHERE tenant_id = $1::text"
+         " AND seq > greatest($2::bigint, " PRUNED ") ORDER BY seq LIMIT $3::bigint) AS entries"
+         " UNION ALL SELECT * FROM (SELECT '', tenant_id, '', NULL, at_ms, NULL, NULL, NULL,"
+         " NULL, NULL, 0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL::json, seq, chain,"
+         " 1::bigint, key, signature FROM vito.audit_checkpoints WHERE tenant_id = $1::text"
+         " AND seq > $2::bigint AND seq >= " PRUNED
+         " ORDER BY seq LIMIT $3::bigint) AS checkpoints ORDER BY seq, kind LIMIT $3::bigint)"
+         " AS rows"},
+    [VITO_PG_TRAIL_HEADS] = {"trail_heads",
+                             "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
+                             " FROM vito.audit_heads WHERE tenant_id > coalesce($1::text, '')"
+                             " AND seq <> checkpoint_seq AND seq > 0"
+                             " ORDER BY tenant_id LIMIT $2::bigint"},
+    [VITO_PG_CHECKPOINT_ADD] =
+        {"checkpoint_add",
+         "INSERT INTO vito.audit_checkpoints (tenant_id, seq, chain, at_ms, key, signature)"
+         " SELECT $1::text, $2::bigint, $3::bytea, $4::bigint, $5::bytea, $6::bytea"
+         " WHERE EXISTS (SELECT 1 FROM vito.audit_logs WHERE tenant_id = $1::text"
+         " AND seq = $2::bigint AND chain = $3::bytea) ON CONFLICT DO NOTHING"},
+    [VITO_PG_CHECKPOINT_NOTE] = {"checkpoint_note",
+                                 "UPDATE vito.audit_heads"
+                                 " SET checkpoint_seq = greatest(checkpoint_seq, $2::bigint)"
+                                 " WHERE tenant_id = $1::text AND EXISTS"
+                                 " (SELECT 1 FROM vito.audit_checkpoints WHERE"
+                                 " tenant_id = $1::text AND seq = $2::bigint"
+                                 " AND chain = $3::bytea)"},
+    [VITO_PG_PRUNE_LOCK] = {"prune_lock", "SELECT 1 FROM vito.audit_heads"
+                                          " WHERE tenant_id = $1::text FOR NO KEY UPDATE"},
+    /* The last checkpoint that is older than $2 and than every month that is not over by $3, or
+     * has money reserved or legs open; what those are older than; and what it stands for. */
+    [VITO_PG_PRUNE_FIND] =
+        {"prune_find",
+         "WITH bound (ms) AS (SELECT least($2::bigint, (SELECT min(period_start_ms)"
+         " FROM vito.budgets AS b WHERE tenant_id = $1::text AND (period_end_ms > $3::bigint"
+         " OR reserved_nusd > 0 OR EXISTS (SELECT 1 FROM vito.usage AS u WHERE u.state = 'open'"
+         " AND u.tenant_id = $1::text AND u.period_start_ms = b.period_start_ms)))))"
+         " SELECT c.seq, ms, old.* FROM (SELECT c.seq, ms, h.pruned_seq FROM bound,"
+         " vito.audit_checkpoints AS c JOIN vito.audit_heads AS h USING (tenant_id)"
+         " WHERE tenant_id = $1::text AND c.seq > h.pruned_seq AND c.seq < h.seq"
+         " AND c.at_ms < ms ORDER BY c.seq DESC LIMIT 1) AS c,"
+         " LATERAL (SELECT count(*), (coalesce(sum(cost_amount), 0) * 1000000000)::bigint,"
+         " coalesce(min(at_ms), 0), coalesce(max(at_ms), 0) FROM vito.audit_logs AS a"
+         " WHERE a.tenant_id = $1::text AND a.seq > c.pruned_seq AND a.seq <= c.seq) AS old"},
+    [VITO_PG_PRUNE_ALLOW] = {"prune_allow", "UPDATE vito.audit_heads"
+                                            " SET pruned_seq = $2::bigint, pruned_ms = $3::bigint"
+                                            " WHERE tenant_id = $1::text"},
+    [VITO_PG_PRUNE_CHECKPOINTS] = {"prune_checkpoints",
+                                   "DELETE FROM vito.audit_checkpoints"
+                                   " WHERE tenant_id = $1::text AND seq < $2::bigint"},
+    [VITO_PG_PRUNE_ROWS] = {"prune_rows",
+                            "DELETE FROM vito.audit_logs WHERE tenant_id = $1::text AND seq IN"
+                            " (SELECT seq FROM vito.audit_logs WHERE tenant_id = $1::text"
+                            " AND seq <= " PRUNED " ORDER BY seq LIMIT $2::bigint)"},
+
+    [VITO_PG_REFUND_MONTH] = {"refund_month",
+                              "SELECT period_start_ms FROM vito.refunds WHERE"
+                              " tenant_id = $1::text AND refund_id = $2::text"
+                              " UNION ALL SELECT period_start_ms FROM vito.usage WHERE"
+                              " tenant_id = $1::text AND leg_id = $3::text AND state = 'settled'"
+                              " LIMIT 1"},
+    [VITO_PG_REFUND_ROOM] = {"refund_room",
+                             "SELECT" FIGURES ", refunded_nusd, posted_nusd - carried_nusd"
+                             " FROM vito.budgets WHERE tenant_id = $1::text"
+                             " AND period_start_ms = $2::bigint FOR NO KEY UPDATE"},
+    [VITO_PG_REFUND_GET] = {"refund_get", "SELECT leg_id, amount_nusd, reason FROM vito.refunds"
+                                          " WHERE tenant_id = $1::text AND refund_id = $2::text"},
+    [VITO_PG_REFUND_OF_LEG] =
+        {"refund_of_leg",
+         "SELECT cost_nusd - coalesce((SELECT sum(amount_nusd) FROM vito.refunds AS r"
+         " WHERE r.tenant_id = $1::text AND r.leg_id = $2::text), 0)::bigint FROM vito.usage"
+         " WHERE tenant_id = $1::text AND leg_id = $2::text AND state = 'settled'"},
+    [VITO_PG_REFUND_ADD] =
+        {"refund_add",
+         "INSERT INTO vito.refunds (tenant_id, refund_id, period_start_ms, leg_id, amount_nusd,"
+         " reason, at_ms) VALUES ($1::text, $2::text, $3::bigint, $4::text, $5::bigint, $6::text,"
+         " $7::bigint)"},
+    [VITO_PG_REFUND_POST] = {"refund_post",
+                             "UPDATE vito.budgets SET posted_nusd = posted_nusd - $3::bigint,"
+                             " refunded_nusd = refunded_nusd + $3::bigint,"
+                             " excess_nusd = greatest(0, least(excess_nusd,"
+                             " posted_nusd - $3::bigint + reserved_nusd - limit_nusd))"
+                             " WHERE tenant_id = $1::text AND period_start_ms = $2::bigint"
+                             " RETURNING" FIGURES ", refunded_nusd"},
 
     /* 32 tenants have less than RT_BUFFER_BYTES_MAX. */
     [VITO_PG_VAULT_LIST] = {"vault_list", "WITH page AS (SELECT tenant_id FROM vito.tenants"

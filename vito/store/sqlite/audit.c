@@ -54,9 +54,26 @@ vito_audit_add(struct vito_sqlite *database, const struct vito_audit_record *rec
         of_leg(record, record->cost_nusd), of_leg(record, record->tokens),
         of_leg(record, record->media_ms), of_leg(record, record->interactions), details_of(record),
         vito_blob(chain.bytes, sizeof(chain.bytes)));
-    if (status == RT_EMPTY)
-        vito_tally_set_tail(database, record->tenant_id, &chain);
-    return status;
+    if (status != RT_EMPTY)
+        return status;
+    return vito_tally_set_tail(database, record->tenant_id, &chain,
+                               sqlite3_last_insert_rowid(database->db));
+}
+
+enum rt_status
+vito_audit_add_note(struct vito_sqlite *database, const struct vito_request *request)
+{
+    const struct vito_audit_note *note = (const void *)request->note->bytes;
+    const struct vito_audit_record record = {
+        .id = note->event.id,
+        .tenant_id = request->tenant_id,
+        .event = note->event.event,
+        .session_id = note->event.session_id,
+        .at_ms = note->event.at_ms,
+        .details = note->details,
+        .details_bytes = note->details_bytes,
+    };
+    return vito_audit_add(database, &record);
 }
 
 enum rt_status
@@ -66,9 +83,8 @@ vito_handle_audit_append(struct vito_sqlite *database, const struct vito_request
     (void)answer;
     const struct vito_audit_event *event = &request->audit;
     const struct rt_buffer *document = request->document;
-    if (document != NULL && (document->size_bytes > VITO_AUDIT_DETAILS_BYTES_MAX ||
-                             memchr(document->bytes, '\0', document->size_bytes) != NULL))
-        return RT_INVALID; /* SQLite would take what is before a NUL for all */
+    if (document != NULL && !vito_audit_details_are_sound(document))
+        return RT_INVALID;
     const struct vito_audit_record record = {
         .id = event->id,
         .tenant_id = request->tenant_id,

@@ -22,6 +22,11 @@ static const vito_handler handlers[VITO_OP_COUNT] = {
     [VITO_LEG_LIST] = vito_handle_leg_list,
     [VITO_AUDIT_APPEND] = vito_handle_audit_append,
     [VITO_AUDIT_LIST] = vito_handle_audit_list,
+    [VITO_AUDIT_EXPORT] = vito_handle_audit_export,
+    [VITO_AUDIT_HEADS] = vito_handle_audit_heads,
+    [VITO_AUDIT_CHECKPOINT] = vito_handle_audit_checkpoint,
+    [VITO_AUDIT_PRUNE] = vito_handle_audit_prune,
+    [VITO_REFUND] = vito_handle_refund,
     [VITO_MEMORY_PUT] = vito_handle_memory_put,
     [VITO_MEMORY_GET] = vito_handle_memory_get,
     [VITO_VAULT_LIST] = vito_handle_vault_list,
@@ -72,7 +77,7 @@ vito_sqlite_ask(struct vito_sqlite *database, const struct vito_request *request
         else if (vito_sqlite_commit(database) != RT_OK)
             stored_out->status = RT_UNAVAILABLE;
     }
-    rt_buffer_release(request->document);
+    vito_request_release(request);
     if (stored_out->status != RT_OK) {
         rt_buffer_release(*document_out);
         *document_out = NULL;
@@ -105,6 +110,9 @@ vito_sqlite_execute(struct vito_sqlite *database, const struct vito_request *req
     answer.stored.status = is_about_leg(request->op) ? RT_OK : vito_tally_write(database);
     if (answer.stored.status == RT_OK)
         answer.stored.status = handlers[request->op](database, request, &answer);
+    if (answer.stored.status == RT_OK && !answer.stored.repeated && request->note != NULL &&
+        vito_audit_add_note(database, request) != RT_EMPTY)
+        answer.stored.status = RT_UNAVAILABLE; /* the change goes with its record */
     vito_query_done(database);
     if (answer.stored.status != RT_OK) {
         rt_buffer_release(answer.document);

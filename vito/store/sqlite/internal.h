@@ -133,6 +133,24 @@ enum rt_status vito_handle_audit_list(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
 
+/* trail.c */
+enum rt_status vito_handle_audit_export(struct vito_sqlite *database,
+                                        const struct vito_request *request,
+                                        struct vito_answer *answer);
+enum rt_status vito_handle_audit_heads(struct vito_sqlite *database,
+                                       const struct vito_request *request,
+                                       struct vito_answer *answer);
+enum rt_status vito_handle_audit_checkpoint(struct vito_sqlite *database,
+                                            const struct vito_request *request,
+                                            struct vito_answer *answer);
+enum rt_status vito_handle_audit_prune(struct vito_sqlite *database,
+                                       const struct vito_request *request,
+                                       struct vito_answer *answer);
+
+/* refunds.c */
+enum rt_status vito_handle_refund(struct vito_sqlite *database, const struct vito_request *request,
+                                  struct vito_answer *answer);
+
 /* vault.c */
 enum rt_status vito_handle_vault_list(struct vito_sqlite *database,
                                       const struct vito_request *request,
@@ -160,5 +178,9 @@ struct vito_audit_record vito_audit_record_of_row(const struct vito_sqlite *data
 /* Appends a record to its tenant's chain. As vito_query_run(), without rows. (audit.c) */
 RT_MUST_USE enum rt_status vito_audit_add(struct vito_sqlite *database,
                                           const struct vito_audit_record *record);
+
+/* The same of a request's note. */
+RT_MUST_USE enum rt_status vito_audit_add_note(struct vito_sqlite *database,
+                                               const struct vito_request *request);
 
 #endif

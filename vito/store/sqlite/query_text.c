@@ -13,6 +13,9 @@
     " id, tenant_id, event, session_id, at_ms, provider_id, decision_id, policy_version, mode,"    \
     " outcome, cost_amount_nusd, tokens, media_ms, interactions, details"
 
+/* Records of tenant ?1 up to here are as good as gone. */
+#define PRUNED "coalesce((SELECT pruned_seq FROM vito_audit_heads WHERE tenant_id = ?1), 0)"
+
 /* A budget of the same month as the one from ?2 to ?3, counted in another time zone. */
 #define SAME_MONTH                                                                                 \
     " tenant_id = ?1 AND period_start_ms <> ?2 AND period_start_ms <= (?2 + ?3) / 2"               \
@@ -84,8 +87,8 @@ static const char *const texts[QUERY_COUNT] = {
         " coalesce(max(video_ms), 0)"
         " FROM vito_budgets WHERE" SAME_MONTH "ON CONFLICT (tenant_id, period_start_ms) DO UPDATE"
         " SET limit_nusd = excluded.limit_nusd,"
-        " posted_nusd = max(posted_nusd, excluded.posted_nusd),"
-        " carried_nusd = carried_nusd + max(excluded.posted_nusd - posted_nusd, 0)"
+        " posted_nusd = max(posted_nusd, excluded.posted_nusd - refunded_nusd),"
+        " carried_nusd = carried_nusd + max(excluded.posted_nusd - posted_nusd - refunded_nusd, 0)"
         " RETURNING" FIGURES,
     [QUERY_BUDGET_FREEZE_OTHERS] = "UPDATE vito_budgets"
                                    " SET limit_nusd = min(limit_nusd, posted_nusd + reserved_nusd)"
@@ -168,17 +171,84 @@ static const char *const texts[QUERY_COUNT] = {
                        " FROM vito_usage WHERE state = 'open' AND outcome IS NULL"
                        " AND tenant_id = ?1 AND node = ?2 AND epoch = ?3 ORDER BY leg_id LIMIT ?4",
 
-    [QUERY_AUDIT_LAST_CHAIN] = "SELECT chain FROM vito_audit_logs WHERE tenant_id = ?1"
-                               " ORDER BY seq DESC LIMIT 1",
+    [QUERY_AUDIT_LAST_CHAIN] = "SELECT chain FROM vito_audit_heads WHERE tenant_id = ?1",
+    [QUERY_AUDIT_MOVE_HEAD] =
+        "INSERT INTO vito_audit_heads (tenant_id, seq, chain) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (tenant_id) DO UPDATE SET seq = excluded.seq, chain = excluded.chain",
     [QUERY_AUDIT_ADD] = "INSERT INTO vito_audit_logs (" AUDIT_COLUMNS ", chain) VALUES"
                         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [QUERY_AUDIT_LIST] = "SELECT" AUDIT_COLUMNS ", seq FROM vito_audit_logs"
-                         " WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                         " WHERE tenant_id = ?1 AND seq > max(?2, " PRUNED ")"
+                         " ORDER BY seq LIMIT ?3",
     [QUERY_AUDIT_LIST_OF_SESSION] =
         "SELECT" AUDIT_COLUMNS ", seq FROM vito_audit_logs"
-        " WHERE tenant_id = ?1 AND seq > ?2 AND session_id = ?4 ORDER BY seq LIMIT ?3",
+        " WHERE tenant_id = ?1 AND seq > max(?2, " PRUNED ") AND session_id = ?4"
+        " ORDER BY seq LIMIT ?3",
     [QUERY_AUDIT_CHAINS] =
-        "SELECT" AUDIT_COLUMNS ", chain FROM vito_audit_logs ORDER BY tenant_id, seq",
+        "SELECT" AUDIT_COLUMNS ", chain, (SELECT c.chain FROM vito_audit_checkpoints AS c"
+        " JOIN vito_audit_heads AS h ON h.tenant_id = c.tenant_id AND h.pruned_seq = c.seq"
+        " WHERE c.tenant_id = a.tenant_id) FROM vito_audit_logs AS a"
+        " WHERE seq > coalesce((SELECT pruned_seq FROM vito_audit_heads AS h"
+        " WHERE h.tenant_id = a.tenant_id), 0) ORDER BY tenant_id, seq",
+
+    [QUERY_TRAIL_HEAD] = "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
+                         " FROM vito_audit_heads WHERE tenant_id = ?1",
+    [QUERY_TRAIL_HEADS] = "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
+                          " FROM vito_audit_heads WHERE tenant_id > ?1 AND seq <> checkpoint_seq"
+                          " ORDER BY tenant_id LIMIT ?2",
+    /* Entries, each followed by its checkpoint if there is one. */
+    [QUERY_TRAIL_EXPORT] =
+        "SELECT * FROM (SELECT" AUDIT_COLUMNS ", seq, chain, 0 AS kind, NULL, NULL"
+        " FROM vito_audit_logs WHERE tenant_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?4)"
+        " UNION ALL SELECT * FROM (SELECT '', tenant_id, '', '', at_ms, '', '', '', '', '', 0, 0,"
+        " 0, 0, NULL, seq, chain, 1 AS kind, key, signature FROM vito_audit_checkpoints"
+        " WHERE tenant_id = ?1 AND seq >= ?3 ORDER BY seq LIMIT ?4)"
+        " ORDER BY 16, 18 LIMIT ?4",
+    [QUERY_CHECKPOINT_ADD] =
+        "INSERT INTO vito_audit_checkpoints (tenant_id, seq, chain, at_ms, key, signature)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM vito_audit_logs"
+        " WHERE seq = ?2 AND tenant_id = ?1 AND chain = ?3)"
+        " ON CONFLICT (tenant_id, seq) DO NOTHING",
+    [QUERY_CHECKPOINT_NOTE] = "UPDATE vito_audit_heads SET checkpoint_seq = ?2"
+                              " WHERE tenant_id = ?1 AND checkpoint_seq < ?2"
+                              " AND EXISTS (SELECT 1 FROM vito_audit_checkpoints"
+                              " WHERE tenant_id = ?1 AND seq = ?2 AND chain = ?3)",
+
+    /* The last checkpoint that is older than ?2 and than every month that is not over by ?3, or has
+     * money reserved or legs open; and what those are older than. */
+    [QUERY_PRUNE_FIND] =
+        "WITH bound (ms) AS (SELECT min(?2, coalesce((SELECT min(period_start_ms)"
+        " FROM vito_budgets AS b WHERE tenant_id = ?1 AND (period_end_ms > ?3"
+        " OR reserved_nusd > 0 OR EXISTS (SELECT 1 FROM vito_usage AS u WHERE u.state = 'open'"
+        " AND u.tenant_id = ?1 AND u.period_start_ms = b.period_start_ms))), ?2)))"
+        " SELECT c.seq, ms FROM bound, vito_audit_checkpoints AS c JOIN vito_audit_heads AS h"
+        " USING (tenant_id) WHERE tenant_id = ?1 AND c.seq > h.pruned_seq AND c.seq < h.seq"
+        " AND c.at_ms < ms ORDER BY c.seq DESC LIMIT 1",
+    [QUERY_PRUNE_MEASURE] =
+        "SELECT count(*), coalesce(sum(cost_amount_nusd), 0), coalesce(min(at_ms), 0),"
+        " coalesce(max(at_ms), 0) FROM vito_audit_logs WHERE tenant_id = ?1 AND seq > " PRUNED
+        " AND seq <= ?2",
+    [QUERY_PRUNE_ALLOW] = "UPDATE vito_audit_heads SET pruned_seq = ?2, pruned_ms = ?3"
+                          " WHERE tenant_id = ?1",
+    [QUERY_PRUNE_CHECKPOINTS] = "DELETE FROM vito_audit_checkpoints"
+                                " WHERE tenant_id = ?1 AND seq < ?2",
+    [QUERY_PRUNE_ROWS] = "DELETE FROM vito_audit_logs WHERE seq IN (SELECT seq FROM vito_audit_logs"
+                         " WHERE tenant_id = ?1 AND seq <= " PRUNED " ORDER BY seq LIMIT ?2)",
+
+    [QUERY_REFUND_GET] = "SELECT period_start_ms, coalesce(leg_id, ''), amount_nusd, reason"
+                         " FROM vito_refunds WHERE tenant_id = ?1 AND refund_id = ?2",
+    [QUERY_REFUND_OF_LEG] =
+        "SELECT period_start_ms, cost_nusd - (SELECT coalesce(sum(amount_nusd), 0)"
+        " FROM vito_refunds AS r WHERE r.tenant_id = ?1 AND r.leg_id = ?2)"
+        " FROM vito_usage WHERE leg_id = ?2 AND tenant_id = ?1 AND state = 'settled'",
+    [QUERY_REFUND_ROOM] = "SELECT" FIGURES ", refunded_nusd, posted_nusd - carried_nusd"
+                          " FROM vito_budgets WHERE tenant_id = ?1 AND period_start_ms = ?2",
+    [QUERY_REFUND_ADD] = "INSERT INTO vito_refunds (tenant_id, refund_id, period_start_ms, leg_id,"
+                         " amount_nusd, reason, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [QUERY_REFUND_POST] = "UPDATE vito_budgets SET posted_nusd = posted_nusd - ?3,"
+                          " refunded_nusd = refunded_nusd + ?3"
+                          " WHERE tenant_id = ?1 AND period_start_ms = ?2"
+                          " RETURNING" FIGURES ", refunded_nusd",
 
     [QUERY_SEALED_LIST] = SEALED_ROWS("> ?1"),
     [QUERY_SEALED_OF_TENANT] = SEALED_ROWS("= ?1"),

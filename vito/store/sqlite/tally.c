@@ -81,12 +81,26 @@ vito_tally_month(struct vito_sqlite *database, const char *tenant_id, int64_t pe
     return read_month(database, month);
 }
 
+static enum rt_status
+write_tail(struct vito_sqlite *database, struct vito_tally_tail *tail)
+{
+    if (!tail->changed)
+        return RT_EMPTY;
+    tail->changed = false;
+    database->tally.tails_changed--;
+    return VITO_QUERY(database, QUERY_AUDIT_MOVE_HEAD, vito_text(tail->tenant_id),
+                      vito_i64(tail->seq), vito_blob(tail->chain.bytes, sizeof(tail->chain.bytes)));
+}
+
 enum rt_status
 vito_tally_write(struct vito_sqlite *database)
 {
     struct vito_tally *tally = &database->tally;
     for (unsigned i = 0; i < VITO_TALLY_PLACES && tally->months_open > 0; i++)
         if (!is_free(&tally->months[i]) && write_month(database, &tally->months[i]) != RT_OK)
+            return RT_UNAVAILABLE;
+    for (unsigned i = 0; i < VITO_TALLY_PLACES && tally->tails_changed > 0; i++)
+        if (write_tail(database, &tally->tails[i]) != RT_EMPTY)
             return RT_UNAVAILABLE;
     return RT_OK;
 }
@@ -111,11 +125,18 @@ vito_tally_tail(struct vito_sqlite *database, const char *tenant_id)
     return is_known ? &tail->chain : NULL;
 }
 
-void
+enum rt_status
 vito_tally_set_tail(struct vito_sqlite *database, const char *tenant_id,
-                    const struct vito_chain *chain)
+                    const struct vito_chain *chain, int64_t seq)
 {
-    struct vito_tally_tail *tail = place_of_tail(&database->tally, tenant_id);
+    struct vito_tally *tally = &database->tally;
+    struct vito_tally_tail *tail = place_of_tail(tally, tenant_id);
+    if (strcmp(tail->tenant_id, tenant_id) != 0 && write_tail(database, tail) != RT_EMPTY)
+        return RT_UNAVAILABLE;
+    tally->tails_changed += !tail->changed;
     RT_TEXT_SET(tail->tenant_id, tenant_id);
     tail->chain = *chain;
+    tail->seq = seq;
+    tail->changed = true;
+    return RT_EMPTY;
 }

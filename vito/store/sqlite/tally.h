@@ -27,12 +27,15 @@ struct vito_tally_month {
 struct vito_tally_tail {
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct vito_chain chain;
+    int64_t seq;  /* of the last record */
+    bool changed; /* since it was written */
 };
 
 struct vito_tally {
     struct vito_tally_month months[VITO_TALLY_PLACES];
     unsigned months_open; /* places that are not free */
     struct vito_tally_tail tails[VITO_TALLY_PLACES];
+    unsigned tails_changed;
 };
 
 struct vito_sqlite;
@@ -43,7 +46,8 @@ RT_MUST_USE enum rt_status vito_tally_month(struct vito_sqlite *database, const 
                                             int64_t period_start_ms, int64_t epoch,
                                             struct vito_tally_month **month_out);
 
-/* Writes all months. RT_OK | RT_UNAVAILABLE (the transaction is broken). */
+/* Writes all months, and the ends of chains that moved. RT_OK | RT_UNAVAILABLE (the transaction is
+ * broken). */
 RT_MUST_USE enum rt_status vito_tally_write(struct vito_sqlite *database);
 
 /* Forgets everything: the transaction, or a part of it, was undone. */
@@ -51,7 +55,8 @@ void vito_tally_forget(struct vito_sqlite *database);
 
 /* Where the chain of a tenant ends, or NULL when that is to be read. */
 const struct vito_chain *vito_tally_tail(struct vito_sqlite *database, const char *tenant_id);
-void vito_tally_set_tail(struct vito_sqlite *database, const char *tenant_id,
-                         const struct vito_chain *chain);
+/* Moves it. As vito_query_run(), without rows. */
+RT_MUST_USE enum rt_status vito_tally_set_tail(struct vito_sqlite *database, const char *tenant_id,
+                                               const struct vito_chain *chain, int64_t seq);
 
 #endif
