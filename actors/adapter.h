@@ -167,9 +167,12 @@ struct adapter_event {
 
 /* What a verb is given, as JSON objects. */
 struct adapter_input {
-    const char *config; /* INITIALIZE: provider_config of the tenant, persona, language, leg_id */
-    const char *limits; /* INITIALIZE: {"media_ms":…,"tokens":…,"session_seconds":…} */
-    const char *drive;  /* DRIVE: {"text":…} or {"messages":[…],"tokens_max":…} */
+    const char *config;   /* INITIALIZE: provider_config of the tenant, persona, language, leg_id */
+    const char *limits;   /* INITIALIZE: {"media_ms":…,"tokens":…,"session_seconds":…} */
+    const char *drive;    /* DRIVE: {"text":…}; for text also tokens_max, and prompt_bytes and
+                             prompt_messages, which the conversation has */
+    const char *messages; /* DRIVE for text: the conversation, a JSON list of {"role":…,
+                             "content":…} that ends with "text"; else "" */
     enum adapter_stop_reason reason; /* TERMINATE */
 };
 

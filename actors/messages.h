@@ -303,8 +303,8 @@ struct vendor_open {
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
 };
 
-/* In VENDOR_OPEN's buffer: three NUL-terminated JSON objects, one after the other: config,
- * limits, drive. */
+/* In VENDOR_OPEN's buffer: four NUL-terminated texts, one after the other: config, limits, drive
+ * and messages of struct adapter_input. */
 
 struct vendor_allow {
     uint64_t leg;

@@ -39,7 +39,7 @@ find_provider(const struct recovery_leg *leg)
 static struct rt_buffer *
 make_inputs(const struct recovery_leg *leg)
 {
-    static const char rest[] = "{}\0{}"; /* no limits, nothing to drive */
+    static const char rest[] = "{}\0{}\0"; /* no limits, nothing to drive or to say */
     const struct tenant_provider *provider = find_provider(leg);
     const char *own = provider == NULL ? "{}" : provider->config_json;
     struct wire_writer *writer = wire_begin(WIRE_JSON);
@@ -48,7 +48,7 @@ make_inputs(const struct recovery_leg *leg)
     wire_text(writer, "tenant_id", leg->adopted.tenant_id);
     wire_bool(writer, "reclaim", true);
     wire_int(writer, "opened_ms", leg->adopted.leg.at_ms);
-    wire_json(writer, "provider", own, strlen(own));
+    wire_raw(writer, "provider", own, strlen(own));
     wire_close(writer);
     struct wire_bytes bytes;
     if (wire_end(writer, &bytes) != RT_OK)

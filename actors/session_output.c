@@ -108,7 +108,7 @@ session_emit_error(struct rt_actor *self, struct session *session, const struct 
 static void
 forget_oldest(struct session *session)
 {
-    rt_buffer_release(session->history[0].text);
+    rt_buffer_release(session->history[0].json);
     memmove(&session->history[0], &session->history[1],
             --session->history_count * sizeof(session->history[0]));
 }
@@ -118,17 +118,33 @@ history_bytes(const struct session *session)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < session->history_count; i++)
-        bytes += session->history[i].text->size_bytes;
+        bytes += session->history[i].text_bytes;
     return bytes;
 }
 
-void
-session_remember(struct session *session, bool by_client, struct rt_buffer *text)
+static void
+write_message(struct wire_writer *writer, const char *role, const void *text, size_t size_bytes)
 {
+    wire_open_map(writer, NULL);
+    wire_text(writer, "role", role);
+    wire_text_bytes(writer, "content", text, size_bytes);
+    wire_close(writer);
+}
+
+void
+session_remember(struct session *session, const char *role, const void *text, size_t size_bytes)
+{
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    struct wire_bytes bytes;
+    write_message(writer, role, text, size_bytes);
+    struct rt_buffer *json =
+        wire_end(writer, &bytes) == RT_OK ? rt_buffer_copy(bytes.bytes, bytes.size_bytes) : NULL;
+    if (json == NULL)
+        return; /* a gap in the conversation, no more */
     if (session->history_count == SESSION_HISTORY_MAX)
         forget_oldest(session);
     session->history[session->history_count++] =
-        (struct session_said){.by_client = by_client, .text = rt_buffer_acquire(text)};
+        (struct session_said){.text_bytes = (uint32_t)size_bytes, .json = json};
     while (session->history_count > 1 && history_bytes(session) > SESSION_HISTORY_BYTES_MAX)
         forget_oldest(session);
 }
@@ -160,44 +176,44 @@ session_size_prompt(const struct session *session, struct session_turn *turn)
     turn->prompt_messages = messages + (instructions > 0 ? 2 : 1);
 }
 
-static void
-write_message(struct wire_writer *writer, const char *role, const char *text, size_t size_bytes)
-{
-    wire_open_map(writer, NULL);
-    wire_text(writer, "role", role);
-    wire_text_bytes(writer, "content", text, size_bytes);
-    wire_close(writer);
-}
+/* The part of the conversation that is sent with a turn: what was paid for with it. */
+struct prompt {
+    uint32_t first; /* of the history */
+    uint32_t messages;
+    size_t bytes;
+};
 
-/* Where the part of the conversation begins that was paid for with the turn. */
-static uint32_t
-first_that_fits(const struct session *session, const struct session_turn *turn)
+static struct prompt
+fit_prompt(const struct session *session, const struct session_turn *turn)
 {
     size_t instructions = strlen(session->config->instructions);
-    size_t bytes = turn->text->size_bytes + instructions;
-    uint32_t messages = instructions > 0 ? 2 : 1;
-    uint32_t first = session->history_count;
-    while (first > 0 && messages < turn->prompt_messages &&
-           bytes + session->history[first - 1].text->size_bytes <= turn->prompt_bytes) {
-        bytes += session->history[--first].text->size_bytes;
-        messages++;
+    struct prompt prompt = {.first = session->history_count,
+                            .messages = instructions > 0 ? 2 : 1,
+                            .bytes = turn->text->size_bytes + instructions};
+    while (prompt.first > 0 && prompt.messages < turn->prompt_messages) {
+        size_t more = session->history[prompt.first - 1].text_bytes;
+        if (prompt.bytes + more > turn->prompt_bytes)
+            break;
+        prompt.bytes += more;
+        prompt.messages++;
+        prompt.first--;
     }
-    return first;
+    return prompt;
 }
 
+/* What was said, up to and with the turn. */
 static void
 write_messages(struct wire_writer *writer, const struct session *session,
-               const struct session_turn *turn)
+               const struct session_turn *turn, const struct prompt *prompt)
 {
-    wire_open_array(writer, "messages");
+    wire_open_array(writer, NULL);
     if (session->config->instructions[0] != '\0')
         write_message(writer, "system", session->config->instructions,
                       strlen(session->config->instructions));
-    for (uint32_t i = first_that_fits(session, turn); i < session->history_count; i++)
-        write_message(writer, session->history[i].by_client ? "user" : "assistant",
-                      (const char *)session->history[i].text->bytes,
-                      session->history[i].text->size_bytes);
-    write_message(writer, "user", (const char *)turn->text->bytes, turn->text->size_bytes);
+    for (uint32_t i = prompt->first; i < session->history_count; i++)
+        wire_raw(writer, NULL, (const char *)session->history[i].json->bytes,
+                 session->history[i].json->size_bytes);
+    write_message(writer, "user", turn->text->bytes, turn->text->size_bytes);
     wire_close(writer);
 }
 
@@ -221,8 +237,8 @@ write_config(struct wire_writer *writer, const struct session *session,
     wire_text(writer, "leg_id", grant->leg_id);
     wire_text(writer, "tenant_id", config->id);
     wire_text(writer, "language", config->language);
-    wire_json(writer, "provider", own, strlen(own));
-    wire_json(writer, "persona", config->persona_json, strlen(config->persona_json));
+    wire_raw(writer, "provider", own, strlen(own));
+    wire_raw(writer, "persona", config->persona_json, strlen(config->persona_json));
     wire_close(writer);
 }
 
@@ -244,58 +260,50 @@ write_limits(struct rt_actor *self, struct wire_writer *writer, const struct ses
     wire_close(writer);
 }
 
+/* What a chat is to answer: drive and messages. */
 static void
-write_drive(struct wire_writer *writer, const struct session *session,
-            const struct session_turn *turn, const struct leg_grant *grant)
+write_chat(struct wire_writer *writer, const struct session *session,
+           const struct session_turn *turn, const struct leg_grant *grant)
 {
+    struct prompt prompt = fit_prompt(session, turn);
     wire_open_map(writer, NULL);
-    if (turn != NULL && grant->mode == VITO_TEXT) {
-        write_messages(writer, session, turn);
-        wire_int(writer, "tokens_max", grant->answer_tokens_max);
-    } else if (turn != NULL) {
-        wire_text_bytes(writer, "text", turn->answer, turn->answer_bytes);
-    }
+    wire_text_bytes(writer, "text", (const char *)turn->text->bytes, turn->text->size_bytes);
+    wire_int(writer, "tokens_max", grant->answer_tokens_max);
+    wire_int(writer, "prompt_bytes", (int64_t)prompt.bytes);
+    wire_int(writer, "prompt_messages", prompt.messages);
     wire_close(writer);
+    wire_next(writer);
+    write_messages(writer, session, turn, &prompt);
+    wire_next(writer);
 }
 
-/* Appends one text and its NUL. False when out of memory. */
-static bool
-append_text(struct wire_writer *writer, struct rt_buffer **texts)
+/* What a voice or a face is to say, which may come later: drive, and no messages. */
+static void
+write_speech(struct wire_writer *writer, const struct session_turn *turn)
 {
-    struct wire_bytes bytes;
-    if (wire_end(writer, &bytes) != RT_OK)
-        return false;
-    size_t before = *texts == NULL ? 0 : (*texts)->size_bytes;
-    struct rt_buffer *longer = rt_buffer_create(before + bytes.size_bytes + 1);
-    if (longer == NULL)
-        return false;
-    if (before > 0)
-        memcpy(longer->bytes, (*texts)->bytes, before);
-    memcpy(longer->bytes + before, bytes.bytes, bytes.size_bytes);
-    longer->bytes[before + bytes.size_bytes] = '\0';
-    rt_buffer_release(*texts);
-    *texts = longer;
-    return true;
+    wire_open_map(writer, NULL);
+    if (turn != NULL)
+        wire_text_bytes(writer, "text", turn->answer, turn->answer_bytes);
+    wire_close(writer);
+    wire_next(writer);
+    wire_next(writer);
 }
 
 struct rt_buffer *
 session_vendor_inputs(struct rt_actor *self, const struct session *session,
                       const struct session_turn *turn, const struct leg_grant *grant)
 {
-    struct rt_buffer *texts = NULL;
     struct wire_writer *writer = wire_begin(WIRE_JSON);
+    struct wire_bytes bytes;
     write_config(writer, session, grant);
-    bool done = append_text(writer, &texts);
-    writer = wire_begin(WIRE_JSON);
+    wire_next(writer);
     write_limits(self, writer, session, grant);
-    done = done && append_text(writer, &texts);
-    writer = wire_begin(WIRE_JSON);
-    write_drive(writer, session, turn, grant);
-    done = done && append_text(writer, &texts);
-    if (done)
-        return texts;
-    rt_buffer_release(texts);
-    return NULL;
+    wire_next(writer);
+    if (turn != NULL && grant->mode == VITO_TEXT)
+        write_chat(writer, session, turn, grant);
+    else
+        write_speech(writer, turn);
+    return wire_end(writer, &bytes) == RT_OK ? rt_buffer_copy(bytes.bytes, bytes.size_bytes) : NULL;
 }
 
 static void

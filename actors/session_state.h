@@ -84,9 +84,10 @@ struct session_leg {
     uint64_t metered_ns; /* when last */
 };
 
+/* One message of the conversation, as adapters are given it. */
 struct session_said {
-    bool by_client;
-    struct rt_buffer *text;
+    uint32_t text_bytes;
+    struct rt_buffer *json; /* {"role":…,"content":…} */
 };
 
 struct session {
@@ -194,11 +195,12 @@ void session_emit_warning(struct rt_actor *self, struct session *session, struct
                           int64_t seconds_left);
 void session_emit_error(struct rt_actor *self, struct session *session, const struct frame_id *id,
                         const struct problem *problem);
-void session_remember(struct session *session, bool by_client, struct rt_buffer *text);
+void session_remember(struct session *session, const char *role, const void *text,
+                      size_t size_bytes);
 void session_forget_all(struct session *session);
 void session_bill(struct session *session, const struct session_leg *leg,
                   const struct tenant_settled *settled);
-/* VENDOR_OPEN's three texts; NULL when out of memory. */
+/* VENDOR_OPEN's four texts; NULL when out of memory. */
 struct rt_buffer *session_vendor_inputs(struct rt_actor *self, const struct session *session,
                                         const struct session_turn *turn,
                                         const struct leg_grant *grant);

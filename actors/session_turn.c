@@ -331,12 +331,8 @@ may_fall_back(const struct session *session, const struct session_turn *turn,
 static void
 remember(struct session *session, const struct session_turn *turn)
 {
-    struct rt_buffer *answer = rt_buffer_copy(turn->answer, turn->answer_bytes);
-    if (answer == NULL)
-        return; /* a gap in the conversation, no more */
-    session_remember(session, true, turn->text);
-    session_remember(session, false, answer);
-    rt_buffer_release(answer);
+    session_remember(session, "user", turn->text->bytes, turn->text->size_bytes);
+    session_remember(session, "assistant", turn->answer, turn->answer_bytes);
 }
 
 static void

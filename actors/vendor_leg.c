@@ -169,10 +169,12 @@ vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapter_ve
 {
     const char *config = (const char *)leg->inputs->bytes;
     const char *limits = config + strlen(config) + 1;
+    const char *drive = limits + strlen(limits) + 1;
     struct adapter_input input = {
         .config = config,
         .limits = limits,
-        .drive = limits + strlen(limits) + 1,
+        .drive = drive,
+        .messages = drive + strlen(drive) + 1,
         .reason = leg->reason,
     };
     leg->verb = verb;

@@ -1,15 +1,14 @@
 #include "actors/wire.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <msgpack.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/assert.h"
+#include "runtime/text.h"
 #include "vito/money.h"
 #include "vito/period.h"
 #include "vito/policy_config.h"
@@ -93,25 +92,65 @@ put_byte(struct wire_writer *writer, uint8_t byte)
     put(writer, &byte, 1);
 }
 
+/* How many bytes from the start JSON has as they are. */
+static size_t
+plain_bytes(const char *text, size_t size_bytes)
+{
+    size_t plain = 0;
+    while (plain < size_bytes && (unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
+           text[plain] != '\\')
+        plain++;
+    return plain;
+}
+
+static void
+json_escape(struct wire_writer *writer, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char code[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    const char pair[2] = {'\\', c == '\n' ? 'n' : (char)c};
+    if (c == '\n' || c == '"' || c == '\\')
+        put(writer, pair, sizeof(pair));
+    else
+        put(writer, code, sizeof(code));
+}
+
 static void
 json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
 {
     put_byte(writer, '"');
-    size_t plain = 0;
-    for (size_t i = 0; i < size_bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        put(writer, text + plain, i - plain);
-        plain = i + 1;
-        char escape[8];
-        int length = c == '"' || c == '\\' ? snprintf(escape, sizeof(escape), "\\%c", c)
-                     : c == '\n'           ? snprintf(escape, sizeof(escape), "\\n")
-                                           : snprintf(escape, sizeof(escape), "\\u%04x", c);
-        put(writer, escape, (size_t)length);
+    for (;;) {
+        size_t plain = plain_bytes(text, size_bytes);
+        put(writer, text, plain);
+        if (plain == size_bytes)
+            break;
+        json_escape(writer, (unsigned char)text[plain]);
+        text += plain + 1;
+        size_bytes -= plain + 1;
     }
-    put(writer, text + plain, size_bytes - plain);
     put_byte(writer, '"');
+}
+
+/* A key and what stands around it, at once. */
+static void
+json_key(struct wire_writer *writer, const char *key, bool is_first)
+{
+    size_t size_bytes = strlen(key);
+    if (!is_first)
+        put_byte(writer, ',');
+    char *at = (char *)reserve(writer, size_bytes + 3);
+    if (at == NULL)
+        return;
+    if (plain_bytes(key, size_bytes) < size_bytes) { /* not one of ours */
+        json_string(writer, key, size_bytes);
+        put_byte(writer, ':');
+        return;
+    }
+    at[0] = '"';
+    memcpy(at + 1, key, size_bytes);
+    at[size_bytes + 1] = '"';
+    at[size_bytes + 2] = ':';
+    writer->size_bytes += size_bytes + 3;
 }
 
 static void
@@ -181,12 +220,10 @@ begin_value(struct wire_writer *writer, const char *key)
             pack_string(writer, key, strlen(key));
         return;
     }
-    if (before > 0)
+    if (key != NULL)
+        json_key(writer, key, before == 0);
+    else if (before > 0)
         put_byte(writer, ',');
-    if (key != NULL) {
-        json_string(writer, key, strlen(key));
-        put_byte(writer, ':');
-    }
 }
 
 static void
@@ -252,9 +289,9 @@ wire_int(struct wire_writer *writer, const char *key, int64_t value)
         msgpack_pack_int64(&packer, value);
         return;
     }
-    char digits[24];
-    int length = snprintf(digits, sizeof(digits), "%" PRId64, value);
-    put(writer, digits, (size_t)length);
+    char digits[RT_INT_TEXT_BYTES];
+    const char *text = rt_text_of_int(value, digits);
+    put(writer, text, strlen(text));
 }
 
 void
@@ -357,6 +394,21 @@ wire_json(struct wire_writer *writer, const char *key, const char *json, size_t 
         put(writer, json, size_bytes);
     }
     cJSON_Delete(document);
+}
+
+void
+wire_raw(struct wire_writer *writer, const char *key, const char *json, size_t size_bytes)
+{
+    RT_ASSERT(writer->format == WIRE_JSON);
+    begin_value(writer, key);
+    put(writer, json, size_bytes);
+}
+
+void
+wire_next(struct wire_writer *writer)
+{
+    RT_ASSERT(writer->format == WIRE_JSON && writer->depth == 0);
+    put_byte(writer, '\0');
 }
 
 enum rt_status

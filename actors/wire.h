@@ -65,4 +65,10 @@ void wire_binary(struct wire_writer *writer, const char *key, const void *bytes,
 /* A JSON document as a value; malformed JSON becomes null. */
 void wire_json(struct wire_writer *writer, const char *key, const char *json, size_t size_bytes);
 
+/* JSON that is known to be well-formed, as it is. In JSON only. */
+void wire_raw(struct wire_writer *writer, const char *key, const char *json, size_t size_bytes);
+
+/* Ends one document with a NUL; another may follow. In JSON only. */
+void wire_next(struct wire_writer *writer);
+
 #endif

@@ -263,6 +263,10 @@ push_input_raise(lua_State *state, enum adapter_verb verb, const struct adapter_
         return 2;
     case ADAPTER_DRIVE:
         push_json_raise(state, "drive", input->drive);
+        if (input->messages != NULL && input->messages[0] != '\0') {
+            tlua_json_text_push_raise(state, input->messages);
+            lua_setfield(state, -2, "messages");
+        }
         return 1;
     case ADAPTER_TERMINATE:
         lua_pushstring(state, input->reason == ADAPTER_COST_LIMIT ? "COST_LIMIT" : "USER_EXIT");

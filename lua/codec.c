@@ -24,8 +24,10 @@ static const struct tlua_json_bounds json_bounds = {
 static int
 json_decode(lua_State *state)
 {
-    size_t size_bytes;
-    const char *text = luaL_checklstring(state, 1, &size_bytes);
+    const char *text = tlua_json_text_of(state, 1);
+    size_t size_bytes = text == NULL ? 0 : strlen(text);
+    if (text == NULL)
+        text = luaL_checklstring(state, 1, &size_bytes);
     return tlua_json_decode_raise(state, text, size_bytes) ? 1 : 0;
 }
 

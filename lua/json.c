@@ -112,6 +112,31 @@ tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes)
     return ok;
 }
 
+#define TEXT_METATABLE "twin.json.text"
+
+void
+tlua_json_text_push_raise(lua_State *state, const char *json)
+{
+    size_t size_bytes = strlen(json) + 1;
+    memcpy(lua_newuserdata(state, size_bytes), json, size_bytes);
+    if (luaL_newmetatable(state, TEXT_METATABLE)) {
+        lua_pushboolean(state, false);
+        lua_setfield(state, -2, "__metatable");
+    }
+    lua_setmetatable(state, -2);
+}
+
+const char *
+tlua_json_text_of(lua_State *state, int index)
+{
+    if (lua_type(state, index) != LUA_TUSERDATA || !lua_getmetatable(state, index))
+        return NULL;
+    luaL_getmetatable(state, TEXT_METATABLE);
+    bool is_text = lua_rawequal(state, -1, -2);
+    lua_pop(state, 2);
+    return is_text ? lua_touserdata(state, index) : NULL;
+}
+
 /* While the tree grows nothing may raise: enough stack was made sure of, texts are read as
  * texts only, and keys are never converted. */
 struct writer {
@@ -250,6 +275,16 @@ write_number(struct writer *writer, lua_Number number)
     return cJSON_CreateRaw(text);
 }
 
+/* What the host made is handed on as it is; all else is refused. */
+static cJSON *
+write_json_text(struct writer *writer)
+{
+    const char *text = tlua_json_text_of(writer->state, -1);
+    if (text != NULL)
+        return cJSON_CreateRaw(text);
+    return fail(writer, NULL, "a value is neither text, number, boolean nor table");
+}
+
 /* JSON of the value on top of the stack, which stays there. */
 static cJSON *
 write_value(struct writer *writer, int depth_left)
@@ -269,6 +304,8 @@ write_value(struct writer *writer, int depth_left)
         return write_table(writer, depth_left);
     case LUA_TLIGHTUSERDATA:
         return cJSON_CreateNull();
+    case LUA_TUSERDATA:
+        return write_json_text(writer);
     default:
         return fail(writer, NULL, "a value is neither text, number, boolean nor table");
     }

@@ -32,6 +32,13 @@ void tlua_json_push_raise(lua_State *state, const cJSON *value);
 /* Parses and pushes. False, and nothing pushed, when the text is not JSON. */
 bool tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes);
 
+/* Pushes JSON as a value that scripts hand on unread: tlua_json_from_raise() writes it as it is.
+ * Only the host makes such values, so it is well-formed. */
+void tlua_json_text_push_raise(lua_State *state, const char *json);
+
+/* The text of such a value, as long as that is on the stack; NULL when it is something else. */
+const char *tlua_json_text_of(lua_State *state, int index);
+
 /*
  * Makes JSON of the Lua value at `index`.
  *

@@ -211,8 +211,11 @@ function money.per_cent(amount, share) end
 
 ---@class twin.StreamInput
 ---@field text? string to be said or answered
----@field messages? { role: string, content: string }[]
----@field tokens_max? number
+---@field messages? userdata of a chat: the conversation up to and with `text`, as JSON that is
+---  ready to be sent: put it into a body as it is; json.decode() opens it
+---@field tokens_max? number of a chat
+---@field prompt_bytes? number of a chat: what its messages say, all together
+---@field prompt_messages? number of a chat: how many they are
 ---@field emit_text fun(delta: string) to the client; waits when it is slow
 ---@field emit_audio fun(bytes: string) likewise
 

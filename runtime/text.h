@@ -4,6 +4,7 @@
 #ifndef RUNTIME_TEXT_H
 #define RUNTIME_TEXT_H
 
+#include <stdint.h>
 #include <string.h>
 
 #include "runtime/assert.h"
@@ -23,6 +24,23 @@ rt_text_copy(char *to, size_t size, const char *text)
     size_t length = strlen(text);
     RT_ASSERT(length < size);
     memcpy(to, text, length + 1);
+}
+
+enum { RT_INT_TEXT_BYTES = 21 };
+
+/* A number in decimal, without the cost of printf. Returns where in `room` it begins. */
+static inline const char *
+rt_text_of_int(int64_t value, char room[RT_INT_TEXT_BYTES])
+{
+    char *at = room + RT_INT_TEXT_BYTES - 1;
+    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    *at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    return at;
 }
 
 #endif

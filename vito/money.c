@@ -1,10 +1,9 @@
 #include "vito/money.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "runtime/assert.h"
+#include "runtime/text.h"
 
 enum { PLACES = 9 };
 
@@ -47,8 +46,18 @@ vito_money_format(int64_t nusd, char text_out[VITO_USD_TEXT_BYTES])
 {
     const uint64_t unit = (uint64_t)VITO_NUSD_PER_USD;
     uint64_t size = nusd < 0 ? -(uint64_t)nusd : (uint64_t)nusd;
-    snprintf(text_out, VITO_USD_TEXT_BYTES, "%s%" PRIu64 ".%09" PRIu64, nusd < 0 ? "-" : "",
-             size / unit, size % unit);
+    char room[RT_INT_TEXT_BYTES];
+    char *at = text_out;
+    if (nusd < 0)
+        *at++ = '-';
+    const char *whole = rt_text_of_int((int64_t)(size / unit), room);
+    size_t places = strlen(whole);
+    memcpy(at, whole, places);
+    at[places] = '.';
+    uint64_t fraction = size % unit;
+    for (char *last = at + places + PLACES; last > at + places; fraction /= 10)
+        *last-- = (char)('0' + fraction % 10);
+    at[places + 1 + PLACES] = '\0';
     return text_out;
 }
 

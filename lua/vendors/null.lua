@@ -24,13 +24,8 @@ function null.initialize_session(_, _)
   return {}
 end
 
-local function heard(input)
-  local messages = input.messages
-  return messages ~= nil and messages[#messages].content or input.text or ""
-end
-
 function null.drive_avatar(_, input, usage)
-  local text = heard(input)
+  local text = input.text or ""
   usage { tokens = math.max(1, math.ceil(#text / BYTES_PER_TOKEN)) }
   input.emit_text(text)
   return true

@@ -49,24 +49,21 @@ local function errors(_, body)
   return read_error(type(body.error) == "table" and body.error or {})
 end
 
-local function prompt_estimate(messages)
-  local bytes = 0
-  for _, message in ipairs(messages) do
-    bytes = bytes + #message.content
-  end
-  return math.ceil(bytes / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * #messages
+local function prompt_estimate(bytes, messages)
+  return math.ceil(bytes / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * messages
 end
 
-local function messages_of(session, input)
+-- The conversation, and an estimate of its tokens.
+local function prompt_of(session, input)
   if input.messages ~= nil then
-    return input.messages
+    return input.messages, prompt_estimate(input.prompt_bytes, input.prompt_messages)
   end
-  local messages = {}
-  if session.instructions ~= nil and session.instructions ~= "" then
-    messages[1] = { role = "system", content = session.instructions }
+  local text, instructions = input.text or "", session.instructions or ""
+  local messages = { { role = "user", content = text } }
+  if instructions ~= "" then
+    table.insert(messages, 1, { role = "system", content = instructions })
   end
-  messages[#messages + 1] = { role = "user", content = input.text or "" }
-  return messages
+  return messages, prompt_estimate(#instructions + #text, #messages)
 end
 
 local function smallest(...)
@@ -162,8 +159,8 @@ function openai.initialize_session(config, limits)
 end
 
 function openai.drive_avatar(session, input, usage)
-  local messages = messages_of(session, input)
-  usage { tokens = prompt_estimate(messages) }
+  local messages, estimate = prompt_of(session, input)
+  usage { tokens = estimate }
   local tokens_max = smallest(session.tokens_max, input.tokens_max)
   local stream, err = http.stream(request_of(session, messages, tokens_max))
   if stream == nil then

@@ -206,7 +206,7 @@ answer_tokens(struct sim_vendors *vendors, const char *drive)
 }
 
 static void
-begin_drive(struct adapter_vm *vm, struct script *script, const char *input)
+begin_drive(struct adapter_vm *vm, struct script *script, const struct adapter_input *input)
 {
     struct sim_vendors *vendors = vm->vendors;
     struct vendor_leg *leg = RT_CONTAINER_OF(script->leg, struct vendor_leg, adapter);
@@ -220,8 +220,9 @@ begin_drive(struct adapter_vm *vm, struct script *script, const char *input)
     if (script->truth->mode == VITO_VOICE)
         script->left = dice_ms(vendors, 1, MEDIA_MAX_MS / MEDIA_STEP_MS);
     if (script->truth->mode == VITO_TEXT) {
-        script->left = answer_tokens(vendors, input);
-        generate(vm, script, 1 + (int64_t)strlen(input) / 40, 0); /* it reads the prompt */
+        script->left = answer_tokens(vendors, input->drive);
+        generate(vm, script, 1 + (int64_t)strlen(input->messages) / 40,
+                 0); /* it reads the prompt */
     }
     vm->host.sleep(vm->host.self, script->leg, dice_ms(vendors, 1, 50));
 }
@@ -241,7 +242,7 @@ begin(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider, enum
         vm->host.sleep(vm->host.self, leg, dice_ms(vm->vendors, 1, 100));
         break;
     case ADAPTER_DRIVE:
-        begin_drive(vm, script, input->drive);
+        begin_drive(vm, script, input);
         break;
     case ADAPTER_TERMINATE:
         vm->host.sleep(vm->host.self, leg, script->slow_stop ? dice_ms(vm->vendors, 200, 900) : 1);

@@ -259,10 +259,16 @@ fake_initialize(struct fake_leg *leg, const char *provider, const char *config, 
 }
 
 void
+fake_chat(struct fake_leg *leg, const char *drive, const char *messages)
+{
+    struct adapter_input input = {.drive = drive, .messages = messages};
+    port.begin(vm, &leg->port, "", ADAPTER_DRIVE, &input);
+}
+
+void
 fake_drive(struct fake_leg *leg, const char *drive)
 {
-    struct adapter_input input = {.drive = drive};
-    port.begin(vm, &leg->port, "", ADAPTER_DRIVE, &input);
+    fake_chat(leg, drive, "");
 }
 
 void

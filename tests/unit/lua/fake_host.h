@@ -69,6 +69,7 @@ void fake_leg_destroy(struct fake_leg *leg);
 void fake_initialize(struct fake_leg *leg, const char *provider, const char *config,
                      const char *limits);
 void fake_drive(struct fake_leg *leg, const char *drive);
+void fake_chat(struct fake_leg *leg, const char *drive, const char *messages);
 void fake_terminate(struct fake_leg *leg, enum adapter_stop_reason reason);
 
 /* The request that has not been answered yet, the oldest first; fails the test when none is. */

@@ -365,6 +365,18 @@ Test(adapter_vm, json_goes_both_ways)
         ADAPTER_ERROR_NONE, "");
 }
 
+Test(adapter_vm, a_conversation_is_handed_on_unread)
+{
+    open_drive(
+        "local messages = input.messages "
+        "assert(json.encode({ m = messages, n = 1 }) == '{\"m\":[{\"b\":1,\"a\":2}],\"n\":1}') "
+        "assert(json.decode(messages)[1].b == 1) "
+        "assert(not pcall(function() return messages[1] end)) "
+        "assert(not pcall(json.encode, sse.parser(64))) return true");
+    fake_chat(leg, "{}", "[{\"b\":1,\"a\":2}]");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
+}
+
 Test(adapter_vm, base64_goes_both_ways)
 {
     expect_drive("assert(base64.decode('AAEC/w==') == '\\0\\1\\2\\255') "

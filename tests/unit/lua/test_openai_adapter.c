@@ -9,9 +9,12 @@
 #define CONFIG                                                                                     \
     "{\"leg_id\":\"leg_7\",\"tenant_id\":\"t\",\"language\":\"es\",\"provider\":{},"               \
     "\"persona\":{\"instructions\":\"Eres comentarista.\"}}"
+#define MESSAGES                                                                                   \
+    "[{\"role\":\"system\",\"content\":\"Eres comentarista.\"},"                                   \
+    "{\"role\":\"user\",\"content\":\"¿Cómo va el partido?\"}]"
 #define DRIVE                                                                                      \
-    "{\"messages\":[{\"role\":\"system\",\"content\":\"Eres comentarista.\"},"                     \
-    "{\"role\":\"user\",\"content\":\"¿Cómo va el partido?\"}],\"tokens_max\":512}"
+    "{\"text\":\"¿Cómo va el partido?\",\"tokens_max\":512,\"prompt_bytes\":40,"                 \
+    "\"prompt_messages\":2}"
 
 /* 18 and 22 bytes are ten tokens, and four for each message. */
 enum { PROMPT_TOKENS = 18, DELTAS = 6, TOTAL_TOKENS = 30 };
@@ -52,7 +55,7 @@ Test(openai_adapter, the_sheet_says_what_the_tenant_needs_to_hold)
 
 Test(openai_adapter, a_turn_streams_and_ends_with_the_vendors_figure)
 {
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     cr_assert_eq(leg->tokens, PROMPT_TOKENS, "the prompt is paid for before it is sent");
     struct fake_request *request = fake_pending(leg);
     cr_assert_str_eq(request->method, "POST");
@@ -60,11 +63,9 @@ Test(openai_adapter, a_turn_streams_and_ends_with_the_vendors_figure)
     cr_assert_str_eq(request->headers, "accept: text/event-stream\n"
                                        "content-type: application/json\n"
                                        "authorization: Bearer " FAKE_SECRET "\n");
-    cr_assert_str_eq(request->body,
-                     "{\"max_completion_tokens\":512,\"messages\":[{\"content\":\"Eres "
-                     "comentarista.\",\"role\":\"system\"},{\"content\":\"¿Cómo va el "
-                     "partido?\",\"role\":\"user\"}],\"model\":\"gpt-4.1-mini\",\"stream\":true,"
-                     "\"stream_options\":{\"include_usage\":true}}");
+    cr_assert_str_eq(request->body, "{\"max_completion_tokens\":512,\"messages\":" MESSAGES
+                                    ",\"model\":\"gpt-4.1-mini\",\"stream\":true,"
+                                    "\"stream_options\":{\"include_usage\":true}}");
     fake_answer_file(leg, 200, "openai_turn.sse");
     cr_assert_eq(leg->ends, 2);
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
@@ -82,7 +83,7 @@ Test(openai_adapter, the_same_bytes_in_any_pieces_are_the_same_turn)
     for (size_t i = 0; i < RT_COUNT_OF(sizes); i++) {
         struct fake_leg *other = fake_leg_create();
         fake_initialize(other, "openai", CONFIG, "{}");
-        fake_drive(other, DRIVE);
+        fake_chat(other, DRIVE, MESSAGES);
         struct fake_request *request = fake_pending(other);
         fake_head(other, request, 200, -1);
         const char *text = fake_fixture("openai_turn.sse");
@@ -102,7 +103,7 @@ Test(openai_adapter, the_same_bytes_in_any_pieces_are_the_same_turn)
 
 Test(openai_adapter, money_that_ends_in_the_middle_cuts_the_turn)
 {
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     leg->allowed_tokens = PROMPT_TOKENS + 2;
     struct fake_request *request = fake_pending(leg);
     fake_head(leg, request, 200, -1);
@@ -121,7 +122,7 @@ Test(openai_adapter, money_that_ends_in_the_middle_cuts_the_turn)
 
 Test(openai_adapter, covered_use_goes_on)
 {
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     leg->allowed_tokens = PROMPT_TOKENS + 2;
     struct fake_request *request = fake_pending(leg);
     fake_head(leg, request, 200, -1);
@@ -135,7 +136,7 @@ Test(openai_adapter, covered_use_goes_on)
 
 Test(openai_adapter, a_slow_client_holds_the_stream)
 {
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     leg->is_full = true;
     struct fake_request *request = fake_pending(leg);
     fake_head(leg, request, 200, -1);
@@ -153,7 +154,7 @@ Test(openai_adapter, a_slow_client_holds_the_stream)
 
 Test(openai_adapter, a_cut_while_it_waits_for_the_head_drops_the_request)
 {
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     struct fake_request *request = fake_pending(leg);
     fake_cut(leg);
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_CUT);
@@ -185,7 +186,7 @@ Test(openai_adapter, errors_are_of_the_kind_their_body_says)
         {418, "{\"error\":\"teapot\"}", ADAPTER_ERROR_REJECTED, "the vendor answered 418"},
     };
     for (size_t i = 0; i < RT_COUNT_OF(cases); i++) {
-        fake_drive(leg, DRIVE);
+        fake_chat(leg, DRIVE, MESSAGES);
         struct fake_request *request = fake_pending(leg);
         fake_head(leg, request, cases[i].status, 7);
         fake_data(leg, request,
@@ -211,7 +212,7 @@ Test(openai_adapter, answers_that_never_come_are_told_apart)
         {NET_HTTP_REFUSED, ADAPTER_ERROR_MALFORMED},
     };
     for (size_t i = 0; i < RT_COUNT_OF(cases); i++) {
-        fake_drive(leg, DRIVE);
+        fake_chat(leg, DRIVE, MESSAGES);
         fake_no_answer(leg, cases[i].result);
         cr_expect_eq(leg->result.error, cases[i].error);
         cr_expect_eq(leg->result.status, 0);
@@ -231,7 +232,7 @@ Test(openai_adapter, requests_that_cannot_start_are_told_apart)
     };
     for (size_t i = 0; i < RT_COUNT_OF(cases); i++) {
         leg->start_status = cases[i].status;
-        fake_drive(leg, DRIVE);
+        fake_chat(leg, DRIVE, MESSAGES);
         cr_expect_eq(leg->result.error, cases[i].error);
         cr_expect_str_eq(leg->detail, cases[i].detail);
     }
@@ -243,7 +244,7 @@ stream(const char *text, enum net_http_result result)
 {
     leg->text_bytes = 0;
     memset(leg->text, 0, sizeof(leg->text));
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     struct fake_request *request = fake_pending(leg);
     fake_head(leg, request, 200, -1);
     fake_data(leg, request, text);
@@ -322,7 +323,7 @@ Test(openai_adapter, an_error_in_the_middle_of_the_stream_is_classified)
 Test(openai_adapter, an_endless_event_is_refused)
 {
     static char text[1024];
-    fake_drive(leg, DRIVE);
+    fake_chat(leg, DRIVE, MESSAGES);
     struct fake_request *request = fake_pending(leg);
     fake_head(leg, request, 200, -1);
     fake_data(leg, request, "data: ");
@@ -368,7 +369,7 @@ Test(openai_adapter, wherever_memory_ends_the_turn_is_right_or_a_bug)
         leg = fake_leg_create();
         fake_initialize(leg, "openai", CONFIG, "{}");
         if (leg->result.error == ADAPTER_ERROR_NONE)
-            fake_drive(leg, DRIVE);
+            fake_chat(leg, DRIVE, MESSAGES);
         if (leg->request_count > 0 && !leg->requests[0].has_ended)
             fake_head(leg, &leg->requests[0], 200, -1);
         if (leg->request_count > 0 && !leg->requests[0].has_ended)
