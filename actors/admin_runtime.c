@@ -81,6 +81,21 @@ write_dead_letters(struct wire_writer *writer, struct rt_system *system, uint64_
     wire_close(writer);
 }
 
+static void
+write_refused(struct wire_writer *writer, const struct rt_system_stats *stats)
+{
+    wire_int(writer, "refused", (int64_t)stats->refused);
+    wire_open_array(writer, "refusals");
+    for (unsigned i = 0; i < RT_REFUSALS; i++) {
+        wire_open_map(writer, NULL);
+        wire_text(writer, "lane", rt_refusal_lane((enum rt_refusal)i));
+        wire_text(writer, "reason", rt_refusal_reason((enum rt_refusal)i));
+        wire_int(writer, "count", (int64_t)stats->refusals[i]);
+        wire_close(writer);
+    }
+    wire_close(writer);
+}
+
 /* Messages that failed their actors. */
 static void
 write_parked(struct wire_writer *writer, struct rt_system *system, uint64_t count)
@@ -134,7 +149,7 @@ admin_runtime(struct rt_actor *self, struct admin *admin, const struct admin_cal
     wire_int(writer, "failures", (int64_t)stats.failures);
     wire_int(writer, "restarts", (int64_t)stats.restarts);
     wire_close(writer);
-    wire_int(writer, "refused", (int64_t)stats.refused);
+    write_refused(writer, &stats);
     wire_int(writer, "stalls", (int64_t)rt_watchdog_stalls());
     wire_int(writer, "pool_bytes", (int64_t)pool.live_bytes);
     write_dead_letters(writer, system, stats.dead_letters);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/metrics.h"
+#include "runtime/system.h"
 
 enum { LABEL_BYTES = 48, ACTIONS = 3 };
 
@@ -62,6 +63,7 @@ register_turns(void)
 static void
 register_all(void)
 {
+    rt_system_register_metrics();
     register_turns();
     for (int i = 0; i < VITO_MODE_COUNT; i++) {
         snprintf(mode_labels[i], LABEL_BYTES, "mode=\"%s\"", vito_mode_name((enum vito_mode)i));

@@ -192,7 +192,7 @@ struct rt_system {
     struct rt_dead_letters dead_letters;
     struct rt_parking parking;
     atomic_uint_fast64_t next_id;
-    atomic_uint_fast64_t refused, failures, restarts;
+    atomic_uint_fast64_t refusals[RT_REFUSALS], failures, restarts;
     uint64_t start_ticks, start_ns; /* one moment on two clocks (flight.c) */
     struct rt_recorder *recorders[RT_WORKERS_MAX];
 };
@@ -222,6 +222,11 @@ rt_outbox_open(struct rt_worker *worker, const struct rt_actor *sender)
     worker->outbox.sender = sender;
 }
 void rt_outbox_close(struct rt_worker *worker);
+
+/* What is counted for operators (counts.c). */
+void rt_count_refusal(struct rt_system *system, enum rt_refusal refusal);
+void rt_count_dead_letter(void);
+void rt_count_parked(void);
 
 /* Answers, or counts as dead letters, messages nobody will read. Takes the list. (send.c) */
 void rt_bounce_list(struct rt_system *system, struct rt_message *list);

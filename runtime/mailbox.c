@@ -204,7 +204,8 @@ push_data(struct rt_mailbox *mailbox, struct rt_message *message)
     read_waiting(mailbox, sent, &messages, &bytes);
     if (RT_UNLIKELY(messages >= limits->messages_max || bytes >= limits->bytes_max)) {
         atomic_fetch_sub_explicit(&mailbox->sent, weight, memory_order_relaxed);
-        return (struct rt_mailbox_sent){.status = RT_FULL};
+        return (struct rt_mailbox_sent){.status = RT_FULL,
+                                        .is_bytes = messages < limits->messages_max};
     }
     struct rt_link *last;
     switch (rt_queue_push(&mailbox->data, &message->link, &last)) {

@@ -57,6 +57,7 @@ struct rt_mailbox {
 struct rt_mailbox_sent {
     enum rt_status status;     /* RT_OK | RT_FULL | RT_CLOSED */
     bool wake;                 /* hand the actor to the scheduler; also on RT_CLOSED */
+    bool is_bytes;             /* of RT_FULL: the bytes' limit was reached, not the messages' */
     struct rt_message *others; /* messages of others that slipped into a closed lane behind
                                   ours, see rt_mailbox_list_next(); the caller bounces them */
 };

@@ -92,6 +92,7 @@ rt_poison_park(struct rt_actor *actor, const struct rt_message *current)
     pthread_mutex_lock(&parking->mutex);
     parking->ring[parking->count++ % RT_PARKED_KEPT] = parked;
     pthread_mutex_unlock(&parking->mutex);
+    rt_count_parked();
 }
 
 unsigned

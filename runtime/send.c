@@ -12,6 +12,22 @@ count_dead_letter(struct rt_system *system, const struct rt_message *message)
     letters->ring[letters->count++ % RT_DEAD_LETTERS_KEPT] = (struct rt_dead_letter){
         .target_id = message->target_id, .from_id = message->from.id, .kind = message->kind};
     pthread_mutex_unlock(&letters->mutex);
+    rt_count_dead_letter();
+}
+
+/* A message that the sender is told of. */
+static void
+count_refusal(struct rt_system *system, const struct rt_message *message, enum rt_status status,
+              bool is_bytes)
+{
+    if (message->kind < RT_KIND_USER)
+        return; /* that a timer or an end comes too late is no news */
+    if (status == RT_FULL)
+        rt_count_refusal(system, is_bytes ? RT_REFUSED_BYTES : RT_REFUSED_MESSAGES);
+    else if (message->flags & RT_MESSAGE_CONTROL)
+        rt_count_refusal(system, RT_REFUSED_CONTROL);
+    else
+        rt_count_refusal(system, RT_REFUSED_DEAD);
 }
 
 void
@@ -94,6 +110,7 @@ rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *me
     }
     message->target_id = to.id;
     if (to.id == 0) {
+        count_refusal(system, message, RT_CLOSED, false);
         rt_bounce(system, message);
         rt_message_destroy(message);
         return RT_CLOSED;
@@ -106,12 +123,12 @@ rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *me
         rt_schedule(actor);
     if (RT_LIKELY(sent.status == RT_OK))
         return RT_OK;
+    count_refusal(system, message, sent.status, sent.is_bytes);
     if (sent.status == RT_CLOSED) {
         rt_bounce(system, message);
         rt_message_destroy(message);
         return RT_CLOSED;
     }
-    atomic_fetch_add_explicit(&system->refused, 1, memory_order_relaxed);
     rt_refuse_request(system, message, RT_FULL);
     rt_message_destroy(message);
     return RT_FULL;

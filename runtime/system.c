@@ -166,10 +166,12 @@ rt_system_stats(struct rt_system *system)
     struct rt_system_stats stats = {
         .actors = rt_slab_alive(&system->slab),
         .spawned = atomic_load_explicit(&system->next_id, memory_order_relaxed),
-        .refused = atomic_load_explicit(&system->refused, memory_order_relaxed),
         .failures = atomic_load_explicit(&system->failures, memory_order_relaxed),
         .restarts = atomic_load_explicit(&system->restarts, memory_order_relaxed),
     };
+    for (unsigned i = 0; i < RT_REFUSALS; i++)
+        stats.refusals[i] = atomic_load_explicit(&system->refusals[i], memory_order_relaxed);
+    stats.refused = stats.refusals[RT_REFUSED_MESSAGES] + stats.refusals[RT_REFUSED_BYTES];
     pthread_mutex_lock(&system->dead_letters.mutex);
     stats.dead_letters = system->dead_letters.count;
     pthread_mutex_unlock(&system->dead_letters.mutex);

@@ -25,12 +25,26 @@ struct rt_system_options {
     uint32_t actors_max; /* alive at once; 0 means 1 << 20 */
 };
 
+/* Why a mailbox refused a message to its sender, and from which lane. */
+enum rt_refusal {
+    RT_REFUSED_MESSAGES, /* data: as many waited as may */
+    RT_REFUSED_BYTES,    /* data: as much */
+    RT_REFUSED_DEAD,     /* data, to an actor that is gone */
+    RT_REFUSED_CONTROL,  /* control, to an actor that is gone: a living one takes it always */
+    RT_REFUSALS,
+};
+
+/* "data" or "control"; "messages", "bytes" or "dead". */
+const char *rt_refusal_lane(enum rt_refusal refusal);
+const char *rt_refusal_reason(enum rt_refusal refusal);
+
 struct rt_system_stats {
     uint64_t actors;       /* alive */
     uint64_t spawned;      /* ever */
     uint64_t dead_letters; /* messages nobody read: refused by the dead or left in their mailbox */
     uint64_t refused;      /* messages refused by a full mailbox */
-    uint64_t failures;     /* rt_fail() calls */
+    uint64_t refusals[RT_REFUSALS]; /* messages refused, by lane and reason */
+    uint64_t failures;              /* rt_fail() calls */
     uint64_t restarts;
     uint64_t parked; /* messages that failed their actor and are not tried again */
 };
@@ -56,6 +70,10 @@ struct ev_loop *rt_system_loop(struct rt_system *system, unsigned worker);
 unsigned rt_system_workers(const struct rt_system *system);
 const struct rt_world *rt_system_world(const struct rt_system *system);
 struct rt_system_stats rt_system_stats(struct rt_system *system);
+
+/* Shows refusals, dead letters and parked messages of all systems of the process in
+ * rt_metrics_render(). Once. */
+void rt_system_register_metrics(void);
 
 /* The worker that calls this, or -1 on any other thread. */
 int rt_system_worker_here(void);

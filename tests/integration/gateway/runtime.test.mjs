@@ -28,6 +28,21 @@ test('the actors of a twin that works are listed with their workers', async () =
   assert.deepEqual(body.parked, { count: 0, last: [] })
 })
 
+test('refusals are told by lane and reason, here and in the metrics', async () => {
+  const { body } = await world.admin('GET', '/api/runtime')
+  const names = body.refusals.map(({ lane, reason }) => `${lane} ${reason}`)
+  assert.deepEqual(names, ['data messages', 'data bytes', 'data dead', 'control dead'])
+  assert.equal(body.refused, body.refusals[0].count + body.refusals[1].count)
+  const metrics = (await world.request('GET', '/metrics')).body
+  for (const { lane, reason } of body.refusals) {
+    const sample = `twin_messages_refused_total{lane="${lane}",reason="${reason}"}`
+    assert.match(metrics, new RegExp(`^${sample} \\d+$`, 'm'), sample)
+  }
+  for (const name of ['twin_dead_letters_total', 'twin_messages_parked_total']) {
+    assert.match(metrics, new RegExp(`^${name} \\d+$`, 'm'), name)
+  }
+})
+
 test('the trace of one actor shows its turns and no others', async () => {
   const { body } = await world.admin('GET', '/api/runtime')
   const admin = body.top.find(actor => actor.kind === 'admin').actor
