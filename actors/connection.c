@@ -153,6 +153,8 @@ static void
 on_resolved(struct rt_actor *self, struct connection *connection, struct rt_message *message)
 {
     const struct registry_resolved *resolved = rt_message_payload(message);
+    if (connection->phase == CONNECTION_WEBSOCKET && connection->resume != NULL)
+        connection_resume_on_found(self, connection, message);
     if (connection->phase != CONNECTION_RESOLVING || message->request_id != connection->request_id)
         return;
     if (!connection_take_caller(self, connection, resolved))
@@ -161,8 +163,12 @@ on_resolved(struct rt_actor *self, struct connection *connection, struct rt_mess
         connection_forward_admin(self, connection);
     else if (connection->route == ROUTE_TICKET)
         connection_make_ticket(self, connection);
-    else if (connection->route == ROUTE_TURN ? connection_read_turn(connection)
-                                             : connection_read_session(connection))
+    else if (!(connection->route == ROUTE_TURN ? connection_read_turn(connection)
+                                               : connection_read_session(connection)))
+        return; /* it was told so */
+    else if (connection->route == ROUTE_SESSION && connection_is_for_resume(connection))
+        connection_await_resume(self, connection);
+    else
         ask_tenant(self, connection, resolved->address);
 }
 
@@ -187,7 +193,8 @@ on_opened(struct rt_actor *self, struct connection *connection, struct rt_messag
 static void
 on_failed(struct rt_actor *self, struct connection *connection, struct rt_message *message)
 {
-    if (message->request_id != connection->request_id || connection->answered)
+    if (connection_resume_on_failed(self, connection, message) ||
+        message->request_id != connection->request_id || connection->answered)
         return;
     /* The tenant went to sleep between two messages: the registry wakes it again. */
     if (connection->phase == CONNECTION_OPENING && !connection->tried_again) {
@@ -239,6 +246,15 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
     case CONN_CLOSED:
         rt_stop(self, RT_EXIT_NORMAL);
         break;
+    case CONN_BROKEN:
+        connection_on_broken(self, connection);
+        break;
+    case CONN_REPLACED:
+        connection_on_replaced(connection, message);
+        break;
+    case SESSION_RESUMED:
+        connection_resume_on_answer(self, connection, message);
+        break;
     case CONN_ORPHANED:
         on_orphaned(connection);
         break;
@@ -270,7 +286,8 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         on_session_down(self, connection, rt_message_payload(message));
         break;
     case RT_KIND_TIMER:
-        connection->calls->close(connection->socket, 1013, "reads too slowly");
+        if (!connection_resume_on_timer(connection, rt_timer_of(message)))
+            connection->calls->close(connection->socket, 1013, "reads too slowly");
         break;
     default:
         break;
@@ -292,8 +309,9 @@ connection_init(struct rt_actor *self, void *state, const void *args)
 static void
 connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
-    (void)self, (void)reason;
+    (void)reason;
     struct connection *connection = state;
+    connection_resume_free(self, connection);
     connection_forget_request(connection);
     connection_turn_clear(&connection->turn);
     connection_forget_held(connection);

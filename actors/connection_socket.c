@@ -5,6 +5,7 @@
 
 #include "actors/connection_state.h"
 #include "actors/session.h"
+#include "runtime/table.h"
 
 /* The first of the client's subprotocols that we know. */
 static const char *
@@ -67,6 +68,18 @@ connection_read_session(struct connection *connection)
 }
 
 void
+connection_say_last(struct connection *connection, const struct frame_out *frame)
+{
+    const struct problem *problem = &frame->error.problem;
+    struct wire_bytes bytes;
+    if (frame_encode(connection->format, frame, NULL, 0, &bytes) == RT_OK)
+        (void)connection->calls->send(connection->socket, connection->format == WIRE_MSGPACK,
+                                      bytes.bytes, bytes.size_bytes); /* the close follows anyway */
+    connection->calls->close(connection->socket, problem_close_code(problem),
+                             problem_token(problem));
+}
+
+void
 connection_refuse_upgraded(struct connection *connection, const struct problem *problem)
 {
     const char *offered = connection_text(connection, connection->request.subprotocols);
@@ -74,16 +87,11 @@ connection_refuse_upgraded(struct connection *connection, const struct problem *
     const char *subprotocol = choose_subprotocol(offered, &connection->format);
     const struct frame_out frame = {
         .type = FRAME_ERROR, .seq = 1, .error = {.problem = *problem, .fatal = true}};
-    struct wire_bytes bytes;
     connection->answered = true;
     connection->phase = CONNECTION_WEBSOCKET;
     connection->calls->upgrade(connection->socket, subprotocol);
     connection_forget_request(connection);
-    if (frame_encode(connection->format, &frame, NULL, 0, &bytes) == RT_OK)
-        (void)connection->calls->send(connection->socket, connection->format == WIRE_MSGPACK,
-                                      bytes.bytes, bytes.size_bytes); /* the close follows anyway */
-    connection->calls->close(connection->socket, problem_close_code(problem),
-                             problem_token(problem));
+    connection_say_last(connection, &frame);
 }
 
 void
@@ -94,7 +102,10 @@ connection_upgrade(struct rt_actor *self, struct connection *connection)
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
         return;
     }
-    ((struct session_ready *)rt_message_payload(ready))->expires_ms = connection->caller.expires_ms;
+    *(struct session_ready *)rt_message_payload(ready) = (struct session_ready){
+        .expires_ms = connection->caller.expires_ms,
+        .credential = rt_hash_text(connection->caller.name),
+    };
     connection->answered = true;
     connection->phase = CONNECTION_WEBSOCKET;
     connection->calls->upgrade(connection->socket, connection->subprotocol);
@@ -145,6 +156,9 @@ connection_on_frame(struct rt_actor *self, struct connection *connection,
                     struct rt_message *message)
 {
     const struct frame_out *frame = rt_message_payload(message);
+    if ((connection->resume != NULL || connection->replaced) &&
+        connection_resume_drops(connection, frame))
+        return;
     const void *body = message->buffer == NULL ? NULL : message->buffer->bytes;
     size_t body_bytes = message->buffer == NULL ? 0 : message->buffer->size_bytes;
     struct wire_bytes bytes;
@@ -186,7 +200,8 @@ connection_on_message(struct rt_actor *self, struct connection *connection,
                       struct rt_message *message)
 {
     connection->calls->consumed(connection->socket);
-    if (connection->phase != CONNECTION_WEBSOCKET || connection->session.id == 0)
+    if (connection->phase != CONNECTION_WEBSOCKET ||
+        (connection->session.id == 0 && connection->resume == NULL))
         return;
     struct rt_message *forward = rt_message_create(SESSION_CLIENT, sizeof(struct frame_in));
     if (forward == NULL) {
@@ -195,6 +210,10 @@ connection_on_message(struct rt_actor *self, struct connection *connection,
     }
     struct frame_in *frame = rt_message_payload(forward);
     decode(connection, message, frame, &forward->buffer);
+    if ((connection->resume != NULL || frame->type == CLIENT_RESUME) &&
+        connection_resume_takes(self, connection, forward))
+        return;
+    connection->heard = true;
     connection->bad_frames = frame->type == CLIENT_BAD ? connection->bad_frames + 1 : 0;
     if (rt_send(self, connection->session, forward) == RT_FULL)
         connection->calls->close(connection->socket, 1013, "too many frames at once");

@@ -5,6 +5,7 @@
  *   connection_caller.c   credentials, tickets
  *   connection_http.c     answers: problems, one turn, the admin API
  *   connection_socket.c   an upgraded connection: frames both ways
+ *   connection_resume.c   a client that comes back to its session
  *   connection_backlog.c  frames for which the socket has no room yet
  */
 #ifndef ACTORS_CONNECTION_STATE_H
@@ -80,6 +81,10 @@ struct connection {
     uint32_t credit_owed; /* output not yet credited, because the socket is slow */
     struct rt_timer slow_timer;
     uint32_t bad_frames;
+
+    bool heard;                       /* the client has sent a frame */
+    bool replaced;                    /* its session goes on on another connection */
+    struct connection_resume *resume; /* NULL: the client has not come back */
 };
 
 /* connection.c */
@@ -117,12 +122,38 @@ bool connection_read_session(struct connection *connection);
 /* Upgrades, says why not, and closes. */
 void connection_refuse_upgraded(struct connection *connection, const struct problem *problem);
 void connection_upgrade(struct rt_actor *self, struct connection *connection);
+/* Says one thing on an upgraded connection, and closes as its problem has it. */
+void connection_say_last(struct connection *connection, const struct frame_out *frame);
 void connection_on_frame(struct rt_actor *self, struct connection *connection,
                          struct rt_message *message);
 void connection_on_message(struct rt_actor *self, struct connection *connection,
                            struct rt_message *message);
 void connection_on_drained(struct rt_actor *self, struct connection *connection);
 void connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes);
+
+/* connection_resume.c */
+/* Whether the request is for a connection on which a session is to be resumed. */
+bool connection_is_for_resume(const struct connection *connection);
+/* Upgrades; `resume` is the first frame that counts. */
+void connection_await_resume(struct rt_actor *self, struct connection *connection);
+void connection_resume_free(struct rt_actor *self, struct connection *connection);
+/* Takes a client's frame that is not, or not yet, for the session in hand. False: forward it. */
+bool connection_resume_takes(struct rt_actor *self, struct connection *connection,
+                             struct rt_message *forward);
+/* Answers to what was asked for that. `connection->resume` is there for the first. */
+void connection_resume_on_found(struct rt_actor *self, struct connection *connection,
+                                struct rt_message *message);
+void connection_resume_on_answer(struct rt_actor *self, struct connection *connection,
+                                 struct rt_message *message);
+bool connection_resume_on_failed(struct rt_actor *self, struct connection *connection,
+                                 const struct rt_message *message);
+bool connection_resume_on_timer(struct connection *connection, const struct rt_timer *timer);
+/* Whether a frame is of a session that is not this connection's any more. It has been replaced, or
+ * `resume` is there. */
+bool connection_resume_drops(const struct connection *connection, const struct frame_out *frame);
+/* The socket went without a word: the session waits for its client. */
+void connection_on_broken(struct rt_actor *self, struct connection *connection);
+void connection_on_replaced(struct connection *connection, const struct rt_message *message);
 
 /* connection_backlog.c */
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { NESTING_MAX = 16 };
+#define LAST_SEQ_MAX (INT64_C(1) << 53) /* a double counts so far */
 
 /* A member's value as either format has it. */
 struct text {
@@ -21,7 +22,8 @@ struct text {
 };
 
 struct fields {
-    struct text type, text, mode;
+    struct text type, text, mode, token;
+    int64_t last_seq; /* -1: absent */
     struct text data; /* base64 in JSON, raw in MessagePack */
     bool data_is_raw;
     struct frame_id id;
@@ -63,6 +65,20 @@ json_id(const cJSON *object, struct fields *fields)
     }
     if (length < 0 || length >= FRAME_ID_BYTES)
         fields->wrong = "id";
+}
+
+static void
+json_last_seq(const cJSON *object, struct fields *fields)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, "last_seq");
+    fields->last_seq = -1;
+    if (item == NULL || cJSON_IsNull(item))
+        return;
+    if (cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= LAST_SEQ_MAX &&
+        item->valuedouble == (double)(int64_t)item->valuedouble)
+        fields->last_seq = (int64_t)item->valuedouble;
+    else
+        fields->wrong = "last_seq";
 }
 
 /* How deep brackets nest outside strings: cJSON's own limit is a thousand. */
@@ -120,6 +136,8 @@ json_fields(const cJSON *object, struct fields *fields)
     fields->type = json_text(object, "type", fields);
     fields->text = json_text(object, "text", fields);
     fields->mode = json_text(object, "mode", fields);
+    fields->token = json_text(object, "token", fields);
+    json_last_seq(object, fields);
     fields->data = json_text(object, "data", fields);
     json_id(object, fields);
 }
@@ -157,6 +175,17 @@ pack_id(const msgpack_object *value, struct fields *fields)
         fields->wrong = "id";
 }
 
+static void
+pack_last_seq(const msgpack_object *value, struct fields *fields)
+{
+    if (value->type == MSGPACK_OBJECT_NIL)
+        return;
+    if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= LAST_SEQ_MAX)
+        fields->last_seq = (int64_t)value->via.u64;
+    else
+        fields->wrong = "last_seq";
+}
+
 static bool
 key_is(const msgpack_object *key, const char *name)
 {
@@ -174,6 +203,10 @@ pack_field(const msgpack_object_kv *pair, struct fields *fields)
         fields->text = pack_text(value, "text", fields);
     else if (key_is(&pair->key, "mode"))
         fields->mode = pack_text(value, "mode", fields);
+    else if (key_is(&pair->key, "token"))
+        fields->token = pack_text(value, "token", fields);
+    else if (key_is(&pair->key, "last_seq"))
+        pack_last_seq(value, fields);
     else if (key_is(&pair->key, "id"))
         pack_id(value, fields);
     else if (!key_is(&pair->key, "data"))
@@ -347,6 +380,19 @@ read_mode(const struct fields *fields, struct frame_in *frame)
 }
 
 static void
+read_resume(const struct fields *fields, struct frame_in *frame)
+{
+    if (fields->token.bytes == NULL || fields->last_seq < 0) {
+        fail(frame, problem_make(PROBLEM_INVALID_FIELD,
+                                 "resume needs token, of session.started, and last_seq"));
+        return;
+    }
+    frame->last_seq = (uint64_t)fields->last_seq;
+    if (fields->token.size_bytes < sizeof(frame->resume_token)) /* else it is nobody's */
+        memcpy(frame->resume_token, fields->token.bytes, fields->token.size_bytes);
+}
+
+static void
 read_frame(const struct fields *fields, size_t wire_bytes, struct frame_in *frame,
            struct rt_buffer **body_out)
 {
@@ -386,6 +432,8 @@ read_frame(const struct fields *fields, size_t wire_bytes, struct frame_in *fram
         read_audio(fields, frame, body_out);
     else if (frame->type == CLIENT_MODE)
         read_mode(fields, frame);
+    else if (frame->type == CLIENT_RESUME)
+        read_resume(fields, frame);
 }
 
 void
@@ -408,6 +456,7 @@ frame_decode(enum wire_format format, const uint8_t *bytes, size_t size_bytes,
     msgpack_unpacked_init(&unpacked);
     if (pack_parse(bytes, size_bytes, &unpacked, frame_out)) {
         fields.data_is_raw = true;
+        fields.last_seq = -1;
         for (uint32_t i = 0; i < unpacked.data.via.map.size; i++)
             pack_field(&unpacked.data.via.map.ptr[i], &fields);
         read_frame(&fields, size_bytes, frame_out, body_out);

@@ -121,6 +121,8 @@ write_started(struct wire_writer *writer, const struct frame_out *frame)
     wire_int(writer, "frame_bytes_max", FRAME_JSON_BYTES_MAX);
     wire_int(writer, "audio_bytes_max", FRAME_AUDIO_BYTES_MAX);
     wire_close(writer);
+    if (frame->started.resume_token[0] != '\0')
+        wire_text(writer, "resume_token", frame->started.resume_token);
 }
 
 static void

@@ -19,8 +19,11 @@
 #include "vito/store.h"
 
 enum {
-    FRAME_ID_BYTES = 64,     /* a client's name for its turn, NUL included */
-    FRAME_FORMAT_BYTES = 64, /* "pcm_s16le;rate=24000;channels=1" */
+    FRAME_ID_BYTES = 64,            /* a client's name for its turn, NUL included */
+    FRAME_FORMAT_BYTES = 64,        /* "pcm_s16le;rate=24000;channels=1" */
+    FRAME_RESUME_SECRET_BYTES = 33, /* in hex, and a NUL */
+    FRAME_RESUME_TOKEN_BYTES =
+        VITO_ID_BYTES + FRAME_RESUME_SECRET_BYTES, /* session id "." secret */
     FRAME_JSON_BYTES_MAX = 64 * 1024,
     FRAME_AUDIO_BYTES_MAX = 1024 * 1024,
     /* On the wire audio may be base64, with the rest of its frame around it. */
@@ -99,6 +102,7 @@ struct frame_out {
         struct { /* buffer: join object, or NULL */
             enum vito_mode mode;
             struct vito_limits limits;
+            char resume_token[FRAME_RESUME_TOKEN_BYTES]; /* "": it cannot be resumed */
         } started;
         struct {
             uint32_t position;
@@ -142,7 +146,7 @@ enum client_type {
     CLIENT_AUDIO_END,
     CLIENT_INTERRUPT,
     CLIENT_MODE,
-    CLIENT_RESUME,
+    CLIENT_RESUME, /* for the connection: it is the first on it */
     CLIENT_END,
     CLIENT_BAD, /* could not be read: `problem` says why */
 };
@@ -150,7 +154,9 @@ enum client_type {
 struct frame_in {
     enum client_type type;
     struct frame_id id;
-    enum vito_mode mode;    /* CLIENT_MODE */
+    enum vito_mode mode;                         /* CLIENT_MODE */
+    char resume_token[FRAME_RESUME_TOKEN_BYTES]; /* CLIENT_RESUME, and last_seq */
+    uint64_t last_seq;
     struct problem problem; /* CLIENT_BAD */
 };
 

@@ -71,13 +71,19 @@ enum twin_kind {
     SESSION_CLIENT,    /* struct frame_in, buffer: its body; from the connection */
     SESSION_CREDIT,    /* struct session_credit, from the connection */
     SESSION_TERMINATE, /* struct session_terminate */
+    SESSION_DETACHED,  /* no payload, from the connection: it broke, its client may come back */
+    SESSION_RESUME, /* request, struct session_resume_ask, from the connection it comes back on →
+                       SESSION_RESUMED, and then the frames that were missed */
+    SESSION_RESUMED,
 
     /* to a connection */
     CONN_FRAME,    /* struct frame_out, buffer: its body; from the session */
     CONN_REQUEST,  /* struct conn_request, buffer: its texts and body; from the socket, as … */
     CONN_MESSAGE,  /* struct conn_message, buffer */
     CONN_DRAINED,  /* no payload: what was queued has left */
-    CONN_CLOSED,   /* no payload: the socket is gone */
+    CONN_CLOSED,   /* no payload: the socket is gone, as its client wanted */
+    CONN_BROKEN,   /* no payload: the socket is gone, and nobody said so */
+    CONN_REPLACED, /* no payload, from the session: its client came back on another connection */
     CONN_ORPHANED, /* no payload, from itself: the session has ended and was heard out */
 
     /* to a vendor actor */
@@ -264,7 +270,22 @@ struct tenant_view {
 /* Session. */
 
 struct session_ready {
-    int64_t expires_ms; /* wall time when what permits it ends; 0: it does not */
+    int64_t expires_ms;  /* wall time when what permits it ends; 0: it does not */
+    uint64_t credential; /* names what it is opened by */
+};
+
+struct session_resume_ask {
+    char secret[FRAME_RESUME_SECRET_BYTES];
+    uint64_t last_seq;   /* the last frame that the client has */
+    uint64_t credential; /* names what is shown now; ends at … */
+    int64_t expires_ms;
+};
+
+/* What is said of a session that is not there, and of one that is another's. */
+#define PROBLEM_RESUME_UNKNOWN_TEXT "it is not known here, or no more: open a new session"
+
+struct session_resumed {
+    struct problem problem; /* reason PROBLEM_NONE: it goes on here */
 };
 
 struct session_credit {

@@ -222,9 +222,7 @@ on_client(struct rt_actor *self, struct session *session, struct rt_message *mes
     case CLIENT_MODE:
         on_mode(self, session, frame);
         break;
-    case CLIENT_RESUME:
-        problem = problem_make(PROBLEM_RESUME_UNAVAILABLE, "open a new session");
-        session_emit_error(self, session, &frame->id, &problem);
+    case CLIENT_RESUME: /* the connection sees to it */
         break;
     case CLIENT_END:
         session_end(self, session, SESSION_USER_EXIT, 1000);
@@ -237,16 +235,18 @@ on_client(struct rt_actor *self, struct session *session, struct rt_message *mes
 
 /* What is left of the credential the session was opened with: it is warned of its end half a
  * minute before, or at half of a shorter rest. */
-static void
-watch_expiry(struct rt_actor *self, struct session *session, int64_t expires_ms)
+void
+session_watch_expiry(struct rt_actor *self, struct session *session, int64_t expires_ms)
 {
+    session->expires_ms = expires_ms;
+    session->expiry_warned = false;
+    rt_timer_cancel(self, &session->expiry_timer);
     if (expires_ms == 0)
         return;
     int64_t left_ms = expires_ms - rt_wall_ms(self);
     if (left_ms < 0)
         left_ms = 0;
     int64_t warned_ms = left_ms / 2 > EXPIRY_WARNING_MS ? EXPIRY_WARNING_MS : left_ms / 2;
-    session->expires_ms = expires_ms;
     rt_timer_set(self, &session->expiry_timer, (uint64_t)(left_ms - warned_ms) * RT_NS_PER_MS);
 }
 
@@ -272,7 +272,8 @@ static void
 on_ready(struct rt_actor *self, struct session *session, const struct session_ready *ready)
 {
     session->ready = true;
-    watch_expiry(self, session, ready->expires_ms);
+    session_watch_expiry(self, session, ready->expires_ms);
+    session_resume_init(self, session, ready->credential);
     session->began_ms = rt_wall_ms(self);
     rt_timer_set(self, &session->idle_timer, session->world->session_idle_ms * RT_NS_PER_MS);
     rt_timer_set(self, &session->tick_timer, TICK_MS * RT_NS_PER_MS);
@@ -291,6 +292,8 @@ on_timer(struct rt_actor *self, struct session *session, struct rt_message *mess
     const struct rt_timer *timer = rt_timer_of(message);
     if (timer == &session->idle_timer) {
         session_end(self, session, SESSION_TIMEOUT, 4408);
+    } else if (session_on_resume_timer(self, session, timer)) {
+        return;
     } else if (timer == &session->duration_timer) {
         session_end(self, session, SESSION_TIMEOUT, 4410);
     } else if (timer == &session->expiry_timer) {
@@ -300,6 +303,7 @@ on_timer(struct rt_actor *self, struct session *session, struct rt_message *mess
         rt_stop(self, RT_EXIT_NORMAL);
     } else if (timer == &session->tick_timer) {
         session_tick(self, session);
+        session_resume_tick(session);
         rt_timer_set(self, &session->tick_timer, TICK_MS * RT_NS_PER_MS);
     }
 }
@@ -343,8 +347,7 @@ from_connection(struct rt_actor *self, struct session *session, struct rt_messag
         on_ready(self, session, rt_message_payload(message));
         break;
     case SESSION_CREDIT:
-        session_on_credit(self, session,
-                          ((struct session_credit *)rt_message_payload(message))->bytes);
+        session_on_credit(self, session, session_resume_count_credit(session, message));
         break;
     default: /* SESSION_CLIENT */
         if (session->phase == SESSION_STARTING) {
@@ -366,8 +369,7 @@ session_handle(struct rt_actor *self, void *state, struct rt_message *message)
         rt_monitor(self, session->connection);
         break;
     case RT_KIND_DOWN:
-        session->ready = false;
-        session_end(self, session, SESSION_USER_EXIT, 1000);
+        session_on_down(self, session, rt_message_payload(message));
         break;
     case RT_KIND_TIMER:
         on_timer(self, session, message);
@@ -379,6 +381,12 @@ session_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case SESSION_CLIENT:
     case SESSION_CREDIT:
         from_connection(self, session, message);
+        break;
+    case SESSION_DETACHED:
+        session_on_detached(self, session, message);
+        break;
+    case SESSION_RESUME:
+        session_on_resume(self, session, message);
         break;
     case SESSION_TERMINATE:
         on_terminate(self, session, message);
@@ -429,8 +437,9 @@ session_init(struct rt_actor *self, void *state, const void *args)
 static void
 session_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
-    (void)self, (void)reason;
+    (void)reason;
     struct session *session = state;
+    session_resume_deinit(self, session);
     while (session->legs != NULL)
         session_leg_free(session, session->legs);
     while (session->turns != NULL)

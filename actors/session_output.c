@@ -32,6 +32,8 @@ session_emit(struct rt_actor *self, struct session *session, struct rt_message *
         rt_fail(self, "no_memory");
         return;
     }
+    if (session->resume != NULL)
+        session_resume_keep(self, session, frame);
     if (!session->ready) {
         rt_message_destroy(frame);
         return;
@@ -52,6 +54,7 @@ session_emit_started(struct rt_actor *self, struct session *session, struct rt_b
         struct frame_out *frame = rt_message_payload(message);
         frame->started.mode = session->mode;
         frame->started.limits = session->config->rules.limits;
+        session_resume_token(session, frame->started.resume_token);
         message->buffer = rt_buffer_acquire(join);
     }
     session_emit(self, session, message);

@@ -5,12 +5,14 @@
  *   session_turn.c    turns: admitted as they come, carried out one by one
  *   session_leg.c     legs: handed to vendors, metered, warned, cut, settled
  *   session_output.c  frames to the client, the conversation so far, the bill
+ *   session_resume.c  a client whose connection broke comes back; session_replay.h
  */
 #ifndef ACTORS_SESSION_STATE_H
 #define ACTORS_SESSION_STATE_H
 
 #include "actors/messages.h"
 #include "actors/session.h"
+#include "actors/session_replay.h"
 
 enum {
     SESSION_TURNS_MAX = 64,   /* under way: being admitted, waiting, or running */
@@ -90,6 +92,18 @@ struct session_said {
     struct rt_buffer *json; /* {"role":…,"content":…} */
 };
 
+/* What lets a client whose connection broke come back. */
+struct session_resume {
+    char secret[FRAME_RESUME_SECRET_BYTES];
+    uint64_t credential; /* names what it was opened by */
+    bool detached;       /* its connection broke: it waits for the client */
+    struct session_replay frames;
+    uint64_t tick;             /* seconds it has been open, for the age of frames */
+    uint64_t uncredited_bytes; /* sent, and not credited by the connection */
+    uint64_t ahead_bytes;      /* credited by us, and to be so by the connection as well */
+    struct rt_timer window_timer;
+};
+
 struct session {
     const struct world *world;
     struct tenant_config *config;
@@ -128,11 +142,15 @@ struct session {
     int64_t expires_ms;           /* wall time when what permits the session ends; 0: never */
     struct rt_timer expiry_timer; /* to the warning, then to the end */
     bool expiry_warned;
+
+    struct session_resume *resume; /* NULL: it cannot be resumed */
 };
 
 /* session.c */
 void session_end(struct rt_actor *self, struct session *session, enum session_end reason,
                  uint16_t close_code);
+/* Follows a credential to its end. 0: it has none. */
+void session_watch_expiry(struct rt_actor *self, struct session *session, int64_t expires_ms);
 void session_check_end(struct rt_actor *self, struct session *session);
 void session_change_mode(struct rt_actor *self, struct session *session, enum vito_mode to,
                          const char *reason, struct rt_buffer *join);
@@ -184,6 +202,25 @@ void session_leg_request_failed(struct rt_actor *self, struct session *session,
 void session_tick(struct rt_actor *self, struct session *session);
 void session_on_credit(struct rt_actor *self, struct session *session, uint32_t bytes);
 void session_leg_free(struct session *session, struct session_leg *leg);
+
+/* session_resume.c */
+/* Once it is known what it was opened by. Without memory it cannot be resumed, no more. */
+void session_resume_init(struct rt_actor *self, struct session *session, uint64_t credential);
+void session_resume_deinit(struct rt_actor *self, struct session *session);
+/* What the client shows to come back; "" when it cannot. */
+void session_resume_token(const struct session *session, char token_out[FRAME_RESUME_TOKEN_BYTES]);
+/* Keeps a frame that is about to be sent. `session->resume` is there. */
+void session_resume_keep(struct rt_actor *self, struct session *session, struct rt_message *frame);
+/* Once a second. */
+void session_resume_tick(struct session *session);
+/* How much of a connection's credit is new. */
+uint32_t session_resume_count_credit(struct session *session, struct rt_message *message);
+void session_on_detached(struct rt_actor *self, struct session *session,
+                         const struct rt_message *message);
+void session_on_down(struct rt_actor *self, struct session *session, const struct rt_down *down);
+bool session_on_resume_timer(struct rt_actor *self, struct session *session,
+                             const struct rt_timer *timer);
+void session_on_resume(struct rt_actor *self, struct session *session, struct rt_message *message);
 
 /* session_output.c */
 struct rt_message *session_frame(struct session *session, enum frame_type type,

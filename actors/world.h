@@ -52,6 +52,7 @@ struct world {
     uint32_t sessions_max;    /* per tenant */
     uint32_t tenant_idle_ms;  /* without sessions, before a tenant is passivated */
     uint32_t session_idle_ms; /* without a frame from the client */
+    uint32_t resume_ms;       /* after a connection broke; 0: sessions cannot be resumed */
 
     /* Called once, from a worker, when REGISTRY_SHUTDOWN is done: every session has ended and
      * every tenant has left. May be NULL. */

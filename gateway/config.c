@@ -16,6 +16,8 @@
 #include "runtime/text.h"
 #include "vito/store/postgres/postgres.h"
 
+enum { RESUME_S_MAX = 600 };
+
 /* What a problem is said to be about: "TWIN_LISTEN" or "FILE: listen". */
 struct place {
     const char *file; /* NULL: the environment */
@@ -176,6 +178,18 @@ set_login_failures(struct config *config, const struct place *place, const char 
 }
 
 static void
+set_resume_s(struct config *config, const struct place *place, const char *value)
+{
+    char *end;
+    long seconds = strtol(value, &end, 10);
+    if (*value == '\0' || *end != '\0' || seconds < 0 || seconds > RESUME_S_MAX)
+        complain(config, place, "must be a number from 0 (no session can be resumed) to %d",
+                 RESUME_S_MAX);
+    else
+        config->resume_s = (unsigned)seconds;
+}
+
+static void
 set_jwks(struct config *config, const struct place *place, const char *value)
 {
     bool is_url = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
@@ -213,6 +227,7 @@ static const struct setting {
     {"tls_cert", set_tls_cert},
     {"tls_key", set_tls_key},
     {"login_failures", set_login_failures},
+    {"resume_s", set_resume_s},
     {"jwks", set_jwks},
     {"jwt_issuer", set_jwt_issuer},
     {"jwt_audience", set_jwt_audience},
@@ -397,6 +412,7 @@ config_read(char *const *environment, const char *file, struct config *config_ou
                                                  : (unsigned)processors,
         .log_level = RT_LOG_INFO,
         .login_failures = 600,
+        .resume_s = 30,
     };
     static const char credentials[] = "CREDENTIALS_DIRECTORY=";
     for (char *const *variable = environment; *variable != NULL; variable++)
@@ -446,6 +462,8 @@ print_value(const struct config *config, const char *name, FILE *out)
         fputs(config->tls_key, out);
     } else if (strcmp(name, "login_failures") == 0) {
         fprintf(out, "%u", config->login_failures);
+    } else if (strcmp(name, "resume_s") == 0) {
+        fprintf(out, "%u", config->resume_s);
     } else if (strcmp(name, "jwks") == 0) {
         fputs(config->jwks, out);
     } else if (strcmp(name, "jwt_issuer") == 0) {

@@ -43,6 +43,7 @@ struct config {
     unsigned login_failures;      /* a minute, from one place or by one credential; 0: unlimited */
     char jwks[CONFIG_TEXT_BYTES]; /* "": tokens are not accepted */
     char jwt_issuer[CONFIG_TEXT_BYTES], jwt_audience[CONFIG_TEXT_BYTES];
+    unsigned resume_s; /* a session waits so long for a client whose connection broke; 0: not */
     unsigned workers;
     enum rt_log_level log_level;
     enum rt_log_format log_format;

@@ -4,6 +4,7 @@
 
 #include "actors/messages.h"
 #include "gateway/echo.h"
+#include "net/websocket.h"
 #include "runtime/pool.h"
 
 enum { UNREAD_MAX = 32, UNREAD_RESUME = 8 }; /* messages handed over and not yet worked on */
@@ -212,13 +213,13 @@ post_note(struct socket *socket, enum twin_kind kind, uint16_t flags)
 
 /* The socket has no connection any more. */
 static void
-let_go(struct socket *socket)
+let_go(struct socket *socket, enum twin_kind how)
 {
     socket->conn = NULL;
     if (socket->echo != NULL)
         echo_on_closed(socket->echo);
     else if (!socket->released)
-        post_note(socket, CONN_CLOSED, RT_MESSAGE_CONTROL);
+        post_note(socket, how, RT_MESSAGE_CONTROL);
     free_when_alone(socket);
 }
 
@@ -231,7 +232,7 @@ open_echo(const struct world *world, struct net_conn *conn, const struct net_req
         return;
     struct socket *socket = net_conn_user(conn);
     if (socket != NULL)
-        let_go(socket);
+        let_go(socket, CONN_CLOSED);
     socket = rt_pool_take(sizeof(*socket));
     net_conn_set_user(conn, socket);
     if (socket == NULL) {
@@ -306,10 +307,10 @@ on_drained(void *context, struct net_conn *conn)
 static void
 on_closed(void *context, struct net_conn *conn, uint16_t code)
 {
-    (void)context, (void)code;
+    (void)context;
     struct socket *socket = net_conn_user(conn);
     if (socket != NULL)
-        let_go(socket);
+        let_go(socket, code == NET_WS_ABNORMAL ? CONN_BROKEN : CONN_CLOSED);
 }
 
 struct net_server_events

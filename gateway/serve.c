@@ -233,6 +233,7 @@ open_actors(struct gateway *gateway)
     world->sessions_max = SESSIONS_MAX;
     world->tenant_idle_ms = TENANT_IDLE_MS;
     world->session_idle_ms = SESSION_IDLE_MS;
+    world->resume_ms = gateway->config->resume_s * 1000;
     world->drained = on_drained;
     world->drained_context = gateway;
     enum rt_status status = world_start(world);

@@ -30,7 +30,9 @@ const badJson = [
   ['a string that is not UTF-8 once decoded', '{"type":"turn","text":"\\ud800"}', undefined],
   ['nesting without end', '['.repeat(20000), 'malformed_json'],
   ['a turn that is too long', JSON.stringify({ type: 'turn', text: 'x'.repeat(65537) }), 'too_big'],
-  ['a resume', '{"type":"resume","session_id":"ses_x","last_seq":1}', 'resume_unavailable'],
+  ['a late resume', '{"type":"resume","token":"ses_x.y","last_seq":1}', 'resume_unavailable'],
+  ['a resume without a token', '{"type":"resume","last_seq":1}', 'invalid_field'],
+  ['a resume from nowhere', '{"type":"resume","token":"x","last_seq":1.5}', 'invalid_field'],
   ['audio that is not base64', '{"type":"audio","data":"!!"}', 'invalid_field'],
 ]
 
