@@ -120,7 +120,7 @@ test('a stream that stops in its middle is given up when its client goes', async
   await world.fault('cartesia', 'hang_mid')
   session.turn(1, '[tokens:40] hello')
   await session.frame('output.audio', 1)
-  session.socket.terminate()
+  session.socket.close(1000)
   await until(
     async () => (await world.audit(twin, 'BILLING_EVENT')).length === 2,
     'both legs to be settled',
