@@ -32,6 +32,7 @@
 #include "vito/identity.h"
 #include "vito/policy_config.h"
 #include "vito/sealed.h"
+#include "vito/turn_key.h"
 
 enum {
     VITO_STORED = RT_KIND_USER + 50, /* message kind; payload struct vito_stored */
@@ -54,7 +55,8 @@ enum vito_op {
     VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
     VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing */
     VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
-                           changes nothing */
+                           changes nothing. The document, if any, is as TURN_END's, and in one
+                           with it */
     VITO_LEG_LIST,      /* the answer's document: array of struct vito_open_leg, those of a tenant
                            that this gateway has opened and not settled; not all when it has
                            VITO_OPEN_LEGS_MAX */
@@ -70,7 +72,13 @@ enum vito_op {
     VITO_AUDIT_CHECKPOINT, /* keeps a checkpoint; RT_NOT_FOUND: no record has that seq and chain */
     VITO_AUDIT_PRUNE,      /* lets records go that are older than prune.before_ms: see there */
     VITO_REFUND,           /* gives posted money back: see struct vito_refund */
-    VITO_MEMORY_PUT,       /* the policy's memory of a tenant, an opaque document */
+    VITO_TURN_FIND,  /* answer's document: struct vito_turn_found, and the answer; RT_NOT_FOUND:
+                        nothing is kept under that key */
+    VITO_TURN_BEGIN, /* a turn under that key: from now on it is running, or it is `repeated` and
+                        answered as by TURN_FIND. RT_FULL: the tenant has kept_max of them */
+    VITO_TURN_END,   /* document: struct vito_turn_answer, and the answer; of one that has ended
+                        it changes nothing */
+    VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
     VITO_MEMORY_GET,
     VITO_VAULT_LIST,  /* answer's document: rows (vito/sealed.h): those of tenant_id; when that is
                          "", some of all tenants behind list.after, root first, none at the end */
@@ -196,6 +204,7 @@ struct vito_request {
         struct vito_checkpoint checkpoint; /* AUDIT_CHECKPOINT */
         struct vito_audit_prune prune;
         struct vito_refund refund;
+        struct vito_turn_key turn; /* TURN_FIND, TURN_BEGIN */
         struct {
             char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST, AUDIT_HEADS: "" from the start */
         } list;
@@ -249,8 +258,10 @@ struct vito_stored {
     enum vito_op op;
     enum rt_status status;     /* RT_OK | RT_NOT_FOUND | RT_EXISTS | RT_INVALID (it is not sound) |
                                   RT_TOO_BIG (the answer) | RT_DENIED (LEG_OPEN: see lives) |
+                                  RT_FULL (TURN_BEGIN) |
                                   RT_UNAVAILABLE | RT_NO_MEMORY */
-    bool repeated;             /* LEG_SETTLE, REFUND: it was done before; nothing changed */
+    bool repeated;             /* LEG_SETTLE, REFUND, TURN_BEGIN: it was done before; nothing
+                                  changed */
     bool created;              /* TENANT_PUT: there was none before */
     bool more;                 /* AUDIT_PRUNE: there are more to remove */
     struct vito_budget budget; /* BUDGET_*, LEG_SETTLE, REFUND */

@@ -77,9 +77,21 @@ struct store_driver {
     CASE(what_was_refunded_can_be_spent_again)                                                     \
     CASE(a_refund_outlives_a_change_of_the_time_zone)
 
+/* Those of turns under an Idempotency-Key. */
+#define STORE_SUITE_TURNS(CASE)                                                                    \
+    CASE(a_turn_is_begun_once_and_answered_again)                                                  \
+    CASE(a_key_is_for_one_request_of_one_tenant)                                                   \
+    CASE(an_answer_comes_with_its_settlement)                                                      \
+    CASE(what_a_crash_left_of_a_turn_is_said)                                                      \
+    CASE(a_turn_that_was_given_up_is_lost_when_its_legs_are_settled)                               \
+    CASE(turns_are_kept_for_a_time_and_up_to_a_number)                                             \
+    CASE(turns_go_with_their_tenant)                                                               \
+    CASE(nonsense_about_a_turn_is_refused)
+
 #define STORE_DECLARE(name) void store_suite_##name(const struct store_driver *driver);
 STORE_SUITE(STORE_DECLARE)
 STORE_SUITE_VAULT(STORE_DECLARE)
 STORE_SUITE_TRAIL(STORE_DECLARE)
+STORE_SUITE_TURNS(STORE_DECLARE)
 
 #endif

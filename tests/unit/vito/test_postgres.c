@@ -158,6 +158,7 @@ TestSuite(store_postgres, .init = setup_store, .fini = teardown, .timeout = 60);
 STORE_SUITE(STORE_TEST)
 STORE_SUITE_VAULT(STORE_TEST)
 STORE_SUITE_TRAIL(STORE_TEST)
+STORE_SUITE_TURNS(STORE_TEST)
 
 TestSuite(postgres, .init = setup, .fini = teardown, .timeout = 60);
 

@@ -42,6 +42,7 @@ vito_pg_run(struct vito_postgres *database, struct vito_pg_item *items, size_t c
     if (database->books.failed)
         return vito_pg_fail(&database->link, "53200", "out of memory");
     vito_pg_save(database);
+    vito_pg_save_turns(database, items, count);
     return commit ? vito_pg_commit(database) : vito_pg_exchange(database);
 }
 

@@ -137,6 +137,13 @@ enum vito_pg_outcome vito_pg_audit_heads(struct vito_postgres *database, struct 
 enum vito_pg_outcome vito_pg_audit_checkpoint(struct vito_postgres *database,
                                               struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_audit_prune(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_turn_find(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_turn_begin(struct vito_postgres *database, struct vito_pg_item *item);
+enum vito_pg_outcome vito_pg_turn_end(struct vito_postgres *database, struct vito_pg_item *item);
+
+/* Queues a statement that keeps the answers that came with settlements. (turns.c) */
+void vito_pg_save_turns(struct vito_postgres *database, const struct vito_pg_item *items,
+                        size_t count);
 enum vito_pg_outcome vito_pg_refund(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_key_list(struct vito_postgres *database, struct vito_pg_item *item);

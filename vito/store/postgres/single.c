@@ -11,7 +11,7 @@ vito_pg_is_reading(enum vito_op op)
     return op == VITO_TENANT_GET || op == VITO_TENANT_LIST || op == VITO_KEY_LIST ||
            op == VITO_LEG_LIST || op == VITO_LEG_LIST_ADOPTED || op == VITO_MEMORY_GET ||
            op == VITO_AUDIT_LIST || op == VITO_AUDIT_EXPORT || op == VITO_AUDIT_HEADS ||
-           op == VITO_VAULT_LIST;
+           op == VITO_VAULT_LIST || op == VITO_TURN_FIND;
 }
 
 /* A statement that is to change one row. */
@@ -163,6 +163,12 @@ carry_out(struct vito_postgres *database, struct vito_pg_item *item)
         return vito_pg_audit_checkpoint(database, item);
     case VITO_AUDIT_PRUNE:
         return vito_pg_audit_prune(database, item);
+    case VITO_TURN_FIND:
+        return vito_pg_turn_find(database, item);
+    case VITO_TURN_BEGIN:
+        return vito_pg_turn_begin(database, item);
+    case VITO_TURN_END:
+        return vito_pg_turn_end(database, item);
     case VITO_REFUND:
         return vito_pg_refund(database, item);
     case VITO_MEMORY_PUT:

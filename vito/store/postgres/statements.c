@@ -406,6 +406,53 @@ static const struct {
                              " WHERE tenant_id = $1::text AND period_start_ms = $2::bigint"
                              " RETURNING" FIGURES ", refunded_nusd"},
 
+    /* $4 is now, $5 the oldest a turn can be that still runs. */
+    [VITO_PG_TURN_FIND] =
+        {"turn_find",
+         "SELECT (body = $3::bytea)::int::bigint, coalesce(status, 0), answer,"
+         " (began_ms > $5::bigint AND EXISTS (SELECT FROM vito.nodes AS n WHERE n.node = k.node"
+         " AND n.epoch = k.epoch))::int::bigint,"
+         " EXISTS (SELECT FROM vito.usage AS u WHERE u.tenant_id = $1::text AND u.state = 'open'"
+         " AND u.session_id = k.session_id)::int::bigint,"
+         " (SELECT count(*) FROM vito.audit_logs AS a WHERE a.tenant_id = $1::text"
+         " AND a.session_id = k.session_id AND a.event = 'BILLING_EVENT'),"
+         " (SELECT coalesce(sum(a.cost_amount * 1000000000), 0)::bigint FROM vito.audit_logs AS a"
+         " WHERE a.tenant_id = $1::text AND a.session_id = k.session_id"
+         " AND a.event = 'BILLING_EVENT'), session_id"
+         " FROM vito.turn_keys AS k WHERE tenant_id = $1::text AND key = $2::bytea"
+         " AND expires_ms > $4::bigint"},
+    /* One that is over, or that session's if it has no answer. */
+    [VITO_PG_TURN_REMOVE] = {"turn_remove", "DELETE FROM vito.turn_keys WHERE tenant_id = $1::text"
+                                            " AND key = $2::bytea AND (expires_ms <= $3::bigint"
+                                            " OR (status IS NULL AND session_id = $4::text))"},
+    /* Of the oldest those that are over: more than come in. */
+    [VITO_PG_TURN_SWEEP] =
+        {"turn_sweep", "DELETE FROM vito.turn_keys WHERE tenant_id = $1::text AND key IN"
+                       " (SELECT key FROM (SELECT key, expires_ms FROM vito.turn_keys"
+                       " WHERE tenant_id = $1::text ORDER BY number LIMIT 8 FOR UPDATE SKIP LOCKED)"
+                       " AS oldest WHERE expires_ms <= $2::bigint)"},
+    [VITO_PG_TURN_ADD] =
+        {"turn_add",
+         "INSERT INTO vito.turn_keys (tenant_id, key, number, body, session_id, node, epoch,"
+         " began_ms, expires_ms) SELECT $1::text, $2::bytea, newest + 1, $3::bytea, $4::text,"
+         " $5::text, $6::bigint, $7::bigint, $8::bigint FROM (SELECT"
+         " coalesce((SELECT max(number) FROM vito.turn_keys WHERE tenant_id = $1::text), -1)"
+         " AS newest,"
+         " coalesce((SELECT min(number) FROM vito.turn_keys WHERE tenant_id = $1::text), 0)"
+         " AS oldest) AS n WHERE newest - oldest + 1 < $9::bigint"
+         " ON CONFLICT (tenant_id, key) DO NOTHING"},
+    [VITO_PG_TURN_KEEP] =
+        {"turn_keep",
+         "UPDATE vito.turn_keys AS k SET status = n.status, answer = n.answer"
+         " FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[])"
+         " AS n(tenant_id, key, status, answer) WHERE k.tenant_id = n.tenant_id COLLATE \"C\""
+         " AND k.key = n.key AND k.status IS NULL"},
+    [VITO_PG_TURN_FORGET] = {"turn_forget", "DELETE FROM vito.turn_keys WHERE tenant_id = $1::text"
+                                            " AND key = $2::bytea AND status IS NULL"},
+    [VITO_PG_TURN_GIVE_UP] = {"turn_give_up", "UPDATE vito.turn_keys SET epoch = 0"
+                                              " WHERE tenant_id = $1::text AND key = $2::bytea"
+                                              " AND status IS NULL"},
+
     /* 32 tenants have less than RT_BUFFER_BYTES_MAX. */
     [VITO_PG_VAULT_LIST] = {"vault_list", "WITH page AS (SELECT tenant_id FROM vito.tenants"
                                           " WHERE tenant_id > coalesce($1::text, '')"

@@ -151,6 +151,20 @@ enum rt_status vito_handle_audit_prune(struct vito_sqlite *database,
 enum rt_status vito_handle_refund(struct vito_sqlite *database, const struct vito_request *request,
                                   struct vito_answer *answer);
 
+/* turns.c */
+enum rt_status vito_handle_turn_find(struct vito_sqlite *database,
+                                     const struct vito_request *request,
+                                     struct vito_answer *answer);
+enum rt_status vito_handle_turn_begin(struct vito_sqlite *database,
+                                      const struct vito_request *request,
+                                      struct vito_answer *answer);
+enum rt_status vito_handle_turn_end(struct vito_sqlite *database,
+                                    const struct vito_request *request, struct vito_answer *answer);
+
+/* Keeps the answer in the request's document. RT_OK | RT_INVALID | RT_UNAVAILABLE. (turns.c) */
+RT_MUST_USE enum rt_status vito_turn_end(struct vito_sqlite *database,
+                                         const struct vito_request *request);
+
 /* vault.c */
 enum rt_status vito_handle_vault_list(struct vito_sqlite *database,
                                       const struct vito_request *request,

@@ -191,7 +191,12 @@ enum rt_status
 vito_handle_leg_settle(struct vito_sqlite *database, const struct vito_request *request,
                        struct vito_answer *answer)
 {
-    return vito_leg_settle(database, request->tenant_id, &request->leg, &answer->stored);
+    enum rt_status status =
+        vito_leg_settle(database, request->tenant_id, &request->leg, &answer->stored);
+    if (status == RT_OK && request->document != NULL &&
+        vito_turn_end(database, request) == RT_UNAVAILABLE)
+        return RT_UNAVAILABLE; /* both, or neither */
+    return status;
 }
 
 static struct vito_open_leg

@@ -250,6 +250,35 @@ static const char *const texts[QUERY_COUNT] = {
                           " WHERE tenant_id = ?1 AND period_start_ms = ?2"
                           " RETURNING" FIGURES ", refunded_nusd",
 
+    /* ?4 is now, ?5 the oldest a turn can be that still runs, ?6 this life. */
+    [QUERY_TURN_FIND] =
+        "SELECT body = ?3, coalesce(status, 0), answer, epoch = ?6 AND began_ms > ?5,"
+        " EXISTS (SELECT 1 FROM vito_usage AS u WHERE u.tenant_id = ?1 AND u.state = 'open'"
+        " AND u.session_id = k.session_id),"
+        " (SELECT count(*) FROM vito_audit_logs AS a WHERE a.session_id = k.session_id"
+        " AND a.event = 'BILLING_EVENT'),"
+        " (SELECT coalesce(sum(cost_amount_nusd), 0) FROM vito_audit_logs AS a"
+        " WHERE a.session_id = k.session_id AND a.event = 'BILLING_EVENT')"
+        " FROM vito_turn_keys AS k WHERE tenant_id = ?1 AND key = ?2 AND expires_ms > ?4",
+    [QUERY_TURN_REMOVE] = "DELETE FROM vito_turn_keys WHERE tenant_id = ?1 AND key = ?2",
+    /* Of the oldest those that are over: more than come in. */
+    [QUERY_TURN_SWEEP] =
+        "DELETE FROM vito_turn_keys WHERE rowid IN (SELECT id FROM (SELECT rowid AS id, expires_ms"
+        " FROM vito_turn_keys WHERE tenant_id = ?1 ORDER BY number LIMIT 8)"
+        " WHERE expires_ms <= ?2)",
+    [QUERY_TURN_ADD] =
+        "INSERT INTO vito_turn_keys (tenant_id, key, number, body, session_id, node, epoch,"
+        " began_ms, expires_ms) SELECT ?1, ?2, newest + 1, ?3, ?4, ?5, ?6, ?7, ?8"
+        " FROM (SELECT coalesce((SELECT max(number) FROM vito_turn_keys WHERE tenant_id = ?1), -1)"
+        " AS newest, coalesce((SELECT min(number) FROM vito_turn_keys WHERE tenant_id = ?1), 0)"
+        " AS oldest) WHERE newest - oldest + 1 < ?9",
+    [QUERY_TURN_KEEP] = "UPDATE vito_turn_keys SET status = ?3, answer = ?4"
+                        " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
+    [QUERY_TURN_FORGET] = "DELETE FROM vito_turn_keys"
+                          " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
+    [QUERY_TURN_GIVE_UP] = "UPDATE vito_turn_keys SET epoch = 0"
+                           " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
+
     [QUERY_SEALED_LIST] = SEALED_ROWS("> ?1"),
     [QUERY_SEALED_OF_TENANT] = SEALED_ROWS("= ?1"),
     [QUERY_ROOT_GET] = "SELECT version, blob FROM vito_vault_root",
