@@ -248,8 +248,9 @@ admin_handle(struct rt_actor *self, void *state, struct rt_message *message)
 static enum rt_status
 admin_init(struct rt_actor *self, void *state, const void *args)
 {
-    (void)self;
-    ((struct admin *)state)->world = args;
+    struct admin *admin = state;
+    admin->world = args;
+    admin->operation_id = rt_numbers_from(self);
     return RT_OK;
 }
 

@@ -333,8 +333,9 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
 static enum rt_status
 registry_init(struct rt_actor *self, void *state, const void *args)
 {
-    (void)self;
-    ((struct registry *)state)->world = args;
+    struct registry *registry = state;
+    registry->world = args;
+    registry->change_id = rt_numbers_from(self);
     return RT_OK;
 }
 

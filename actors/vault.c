@@ -443,8 +443,9 @@ vault_handle(struct rt_actor *self, void *state, struct rt_message *message)
 static enum rt_status
 vault_init(struct rt_actor *self, void *state, const void *args)
 {
-    (void)self;
-    ((struct keeper *)state)->world = args;
+    struct keeper *keeper = state;
+    keeper->world = args;
+    keeper->request_id = rt_numbers_from(self);
     return RT_OK;
 }
 

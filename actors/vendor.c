@@ -199,6 +199,7 @@ vendor_init(struct rt_actor *self, void *state, const void *args)
     struct vendor *vendor = state;
     vendor->world = args;
     vendor->self = self;
+    vendor->transfer = rt_numbers_from(self);
     rt_wheel_init(&vendor->wheel, rt_now_ns(self));
     struct adapter_host host = vendor_host;
     host.self = vendor;

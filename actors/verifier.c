@@ -260,8 +260,9 @@ verifier_handle(struct rt_actor *self, void *state, struct rt_message *message)
 static enum rt_status
 verifier_init(struct rt_actor *self, void *state, const void *args)
 {
-    (void)self;
-    ((struct verifier *)state)->world = args;
+    struct verifier *verifier = state;
+    verifier->world = args;
+    verifier->transfer = rt_numbers_from(self);
     return RT_OK;
 }
 

@@ -7,7 +7,10 @@
 #include "runtime/log.h"
 #include "runtime/pool.h"
 
-enum { BACKOFF_MAX_MS = 30000 };
+enum {
+    BACKOFF_MAX_MS = 30000,
+    NUMBERS_OF_A_LIFE_BITS = 40,
+};
 
 struct rt_address
 rt_self(const struct rt_actor *self)
@@ -25,6 +28,12 @@ void *
 rt_state_of(const struct rt_actor *self)
 {
     return self->state;
+}
+
+uint64_t
+rt_numbers_from(const struct rt_actor *self)
+{
+    return self->restart == NULL ? 0 : self->restart->lives << NUMBERS_OF_A_LIFE_BITS;
 }
 
 uint64_t
@@ -55,24 +64,33 @@ rt_worker_index(const struct rt_actor *self)
     return rt_worker_here->index;
 }
 
+/* In the memory that the actor has for it. */
+static enum rt_status
+begin_state(struct rt_actor *actor, const void *args)
+{
+    const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
+    if (behaviour->state_bytes > 0)
+        memset(actor->state, 0, behaviour->state_bytes);
+    return behaviour->init == NULL ? RT_OK : behaviour->init(actor, actor->state, args);
+}
+
+static void
+free_state(struct rt_actor *actor)
+{
+    rt_pool_give(actor->state, rt_behaviour_of(actor)->state_bytes);
+    actor->state = NULL;
+}
+
 static enum rt_status
 make_state(struct rt_actor *actor, const void *args)
 {
-    const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
-    actor->state = NULL;
-    if (behaviour->state_bytes > 0) {
-        actor->state = rt_pool_take(behaviour->state_bytes);
-        if (actor->state == NULL)
-            return RT_NO_MEMORY;
-        memset(actor->state, 0, behaviour->state_bytes);
-    }
-    if (behaviour->init == NULL)
-        return RT_OK;
-    enum rt_status status = behaviour->init(actor, actor->state, args);
-    if (status != RT_OK) {
-        rt_pool_give(actor->state, behaviour->state_bytes);
-        actor->state = NULL;
-    }
+    size_t state_bytes = rt_behaviour_of(actor)->state_bytes;
+    actor->state = state_bytes > 0 ? rt_pool_take(state_bytes) : NULL;
+    if (actor->state == NULL && state_bytes > 0)
+        return RT_NO_MEMORY;
+    enum rt_status status = begin_state(actor, args);
+    if (status != RT_OK)
+        free_state(actor);
     return status;
 }
 
@@ -225,19 +243,17 @@ rt_unmonitor(struct rt_actor *self, struct rt_address target)
     rt_send_control(self, target, message);
 }
 
+/* Its memory stays: a restart must not fail for want of some. */
 static void
-drop_state(struct rt_actor *actor, enum rt_exit_reason reason)
+end_state(struct rt_actor *actor, enum rt_exit_reason reason)
 {
     const struct rt_behaviour *behaviour = rt_behaviour_of(actor);
-    bool has_state = !(actor->flags & RT_ACTOR_RENEW);
-    if (has_state && behaviour->stop != NULL)
+    bool has_begun = !(actor->flags & RT_ACTOR_RENEW);
+    if (has_begun && behaviour->stop != NULL)
         behaviour->stop(actor, actor->state, reason);
     rt_timers_cancel_all(actor); /* they live in the state */
     rt_owed_fail_all(actor, RT_CLOSED);
     rt_stash_bounce(actor);
-    if (has_state)
-        rt_pool_give(actor->state, behaviour->state_bytes);
-    actor->state = NULL;
 }
 
 void
@@ -247,7 +263,8 @@ rt_actor_end(struct rt_actor *actor, struct rt_message *current, bool taken,
     struct rt_system *system = actor->system;
     if ((current != NULL) && (current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
         rt_refuse_request(system, current, RT_CLOSED);
-    drop_state(actor, reason);
+    end_state(actor, reason);
+    free_state(actor);
     rt_peers_part(actor, reason);
     struct rt_message *unread = rt_mailbox_close(&actor->mailbox, current, taken);
     rt_bounce_list(system, unread);
@@ -280,41 +297,62 @@ next_backoff(struct rt_restart *restart, uint64_t now_ns, uint64_t *backoff_ns_o
     return true;
 }
 
+/* False when it is not to begin again. */
+static bool
+plan_restart(struct rt_actor *actor, const char *why, uint64_t *backoff_ns_out)
+{
+    struct rt_restart *restart = actor->restart;
+    *backoff_ns_out = 0;
+    bool again = restart != NULL && next_backoff(restart, rt_now_ns(actor), backoff_ns_out);
+    atomic_fetch_add_explicit(&actor->system->failures, 1, memory_order_relaxed);
+    rt_log(RT_LOG_ERROR, "actor.failed", RT_U64("actor", rt_actor_id(actor)),
+           RT_STR("kind", rt_behaviour_of(actor)->name), RT_STR("why", why),
+           RT_U64("restart_in_ms", *backoff_ns_out / RT_NS_PER_MS), RT_BOOL("restarts", again));
+    return again;
+}
+
+/* The next turn begins with a new state. Returns whether that turn comes by itself. */
+static bool
+pause_for(struct rt_actor *actor, uint64_t backoff_ns)
+{
+    actor->flags |= RT_ACTOR_RENEW;
+    if (backoff_ns > 0)
+        rt_timer_set(actor, &actor->restart->backoff, backoff_ns);
+    return backoff_ns > 0;
+}
+
 bool
 rt_actor_reset(struct rt_actor *actor, struct rt_message *current, bool taken, const char *why,
                bool *paused_out)
 {
-    struct rt_system *system = actor->system;
-    struct rt_restart *restart = actor->restart;
-    uint64_t backoff_ns = 0;
-    bool again = restart != NULL && next_backoff(restart, rt_now_ns(actor), &backoff_ns);
-    atomic_fetch_add_explicit(&system->failures, 1, memory_order_relaxed);
-    rt_log(RT_LOG_ERROR, "actor.failed", RT_U64("actor", rt_actor_id(actor)),
-           RT_STR("kind", rt_behaviour_of(actor)->name), RT_STR("why", why),
-           RT_U64("restart_in_ms", backoff_ns / RT_NS_PER_MS), RT_BOOL("restarts", again));
-    if (!again)
+    uint64_t backoff_ns;
+    if (!plan_restart(actor, why, &backoff_ns))
         return false;
     if (!rt_poison_keep(actor, current)) {
         rt_poison_park(actor, current);
         if ((current->flags & RT_MESSAGE_REQUEST) && !rt_turn_of(actor)->answered)
-            rt_refuse_request(system, current, RT_CLOSED);
+            rt_refuse_request(actor->system, current, RT_CLOSED);
     }
-    drop_state(actor, RT_EXIT_FAILED);
+    end_state(actor, RT_EXIT_FAILED);
     rt_peers_part_with_state(actor);
     rt_mailbox_hold(&actor->mailbox, current, taken);
-    actor->flags |= RT_ACTOR_RENEW;
-    *paused_out = backoff_ns > 0;
-    if (backoff_ns > 0)
-        rt_timer_set(actor, &restart->backoff, backoff_ns);
+    *paused_out = pause_for(actor, backoff_ns);
     return true;
 }
 
 bool
-rt_actor_renew(struct rt_actor *actor)
+rt_actor_renew(struct rt_actor *actor, bool *begun_out, bool *paused_out)
 {
     rt_timers_cancel_all(actor); /* the pause has ended */
-    if (make_state(actor, actor->restart->args) != RT_OK)
-        return false;
+    actor->restart->lives++;
+    *begun_out = begin_state(actor, actor->restart->args) == RT_OK;
+    if (!*begun_out) { /* as if it had failed at once */
+        uint64_t backoff_ns;
+        if (!plan_restart(actor, "init", &backoff_ns))
+            return false;
+        *paused_out = pause_for(actor, backoff_ns);
+        return true;
+    }
     actor->flags &= (uint8_t)~RT_ACTOR_RENEW;
     atomic_fetch_add_explicit(&actor->system->restarts, 1, memory_order_relaxed);
     send_start(actor);

@@ -46,7 +46,8 @@ struct rt_behaviour {
 
     /*
      * Fills in the zeroed state. Runs in rt_spawn() on the spawner's thread, and again, on a
-     * worker, at each restart; it must not send, spawn or set timers (START is for that).
+     * worker, at each restart; it must not send, spawn or set timers (START is for that). What
+     * it returns but RT_OK is, at a restart, a failure like any other.
      */
     enum rt_status (*init)(struct rt_actor *self, void *state, const void *args);
 
@@ -155,6 +156,13 @@ void rt_request(struct rt_actor *self, struct rt_address to, struct rt_message *
 /* As rt_request(), with the request itself on the control lane. */
 void rt_request_control(struct rt_actor *self, struct rt_address to, struct rt_message *message,
                         uint64_t request_id);
+
+/*
+ * Below what an actor gives its questions as numbers (request_id), to whomever it puts them: more
+ * with each restart. For its mailbox outlives a failure, and the answer to what its former life
+ * asked must not pass for the answer to something else. Take it in init.
+ */
+uint64_t rt_numbers_from(const struct rt_actor *self);
 
 /* Answers the request being handled. Takes `answer`. */
 void rt_answer(struct rt_actor *self, const struct rt_message *request, struct rt_message *answer);

@@ -5,6 +5,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/internal.h"
+#include "runtime/pool.h"
 
 struct rt_group {
     pthread_mutex_t mutex;
@@ -47,11 +48,10 @@ uint16_t
 rt_group_create(struct rt_groups *groups, unsigned weight)
 {
     RT_ASSERT(weight >= 1);
-    struct rt_group *group = calloc(1, sizeof(*group)); /* few and long-lived: not of the pool */
+    struct rt_group *group = rt_pool_take(sizeof(*group));
     if (group == NULL)
         return RT_NO_GROUP;
-    group->weight = weight;
-    group->members = 1;
+    *group = (struct rt_group){.weight = weight, .members = 1};
     pthread_mutex_init(&group->mutex, NULL);
     pthread_mutex_lock(&groups->mutex);
     uint16_t number = free_number_locked(groups);
@@ -60,7 +60,7 @@ rt_group_create(struct rt_groups *groups, unsigned weight)
     pthread_mutex_unlock(&groups->mutex);
     if (number == RT_NO_GROUP) {
         pthread_mutex_destroy(&group->mutex);
-        free(group);
+        rt_pool_give(group, sizeof(*group));
     }
     return number;
 }
@@ -89,7 +89,7 @@ rt_group_part(struct rt_groups *groups, uint16_t number)
     if (!is_last)
         return;
     pthread_mutex_destroy(&group->mutex);
-    free(group);
+    rt_pool_give(group, sizeof(*group));
 }
 
 /* A member's own group stays where it is while the member lives; that it was put there is known to

@@ -31,6 +31,7 @@ struct rt_restart {
     const void *args;
     uint32_t max, window_ms, backoff_ms;
     uint32_t count; /* within the window */
+    uint64_t lives; /* in all, before this one */
     uint64_t window_start_ns;
     struct rt_timer backoff;  /* its firing ends the pause; START follows */
     struct rt_message *retry; /* to be tried again behind START, or NULL */
@@ -248,8 +249,15 @@ void rt_actor_end(struct rt_actor *actor, struct rt_message *current, bool taken
 RT_MUST_USE bool rt_actor_reset(struct rt_actor *actor, struct rt_message *current, bool taken,
                                 const char *why, bool *paused_out);
 
-/* Makes the new state. False when init refused: end it. */
-RT_MUST_USE bool rt_actor_renew(struct rt_actor *actor);
+/*
+ * Makes the new state, in the memory of the old one. When init refuses, that is a failure like any
+ * other: it begins once more after the next back-off.
+ *
+ *   begun_out    whether the state is there
+ *   paused_out   when it is not: as rt_actor_reset()
+ *   returns      false when the restart limits are used up: end it instead
+ */
+RT_MUST_USE bool rt_actor_renew(struct rt_actor *actor, bool *begun_out, bool *paused_out);
 
 /* Peers (peers.c). */
 enum rt_peer_role { RT_PEER_WATCHER, RT_PEER_WATCHED, RT_PEER_CHILD, RT_PEER_LINKED };

@@ -111,14 +111,28 @@ leave_for_good(struct rt_actor *actor, struct rt_message *message)
     return RT_TURN_GONE;
 }
 
+/* Begins again after a failure. False: this turn is over before it began. */
+static bool
+renew(struct rt_actor *actor, enum rt_turn *end_out)
+{
+    bool begun, paused = false;
+    if (!rt_actor_renew(actor, &begun, &paused)) {
+        rt_actor_end(actor, NULL, false, RT_EXIT_FAILED);
+        *end_out = RT_TURN_GONE;
+        return false;
+    }
+    if (!begun)
+        *end_out = paused ? RT_TURN_GONE : RT_TURN_AGAIN;
+    return begun;
+}
+
 static enum rt_turn
 run_messages(struct rt_actor *actor, const struct rt_turn_limits *limits,
              struct rt_recorded_turn *recorded)
 {
-    if (RT_UNLIKELY(actor->flags & RT_ACTOR_RENEW) && !rt_actor_renew(actor)) {
-        rt_actor_end(actor, NULL, false, RT_EXIT_FAILED);
-        return RT_TURN_GONE;
-    }
+    enum rt_turn end;
+    if (RT_UNLIKELY(actor->flags & RT_ACTOR_RENEW) && !renew(actor, &end))
+        return end;
     struct rt_worker *worker = rt_worker_here;
     struct rt_turn_state *turn = &worker->turn;
     const struct rt_link *last = rt_mailbox_snapshot(&actor->mailbox);
