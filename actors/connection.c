@@ -215,7 +215,7 @@ on_session_down(struct rt_actor *self, struct connection *connection, const stru
     connection->session = RT_NOBODY;
     struct rt_message *message = rt_message_create(CONN_ORPHANED, 0);
     if (message == NULL || rt_send(self, rt_self(self), message) != RT_OK)
-        connection->calls->close(connection->socket, 1011, "overload");
+        connection_shed(self, connection);
 }
 
 static void
@@ -309,8 +309,10 @@ connection_init(struct rt_actor *self, void *state, const void *args)
 static void
 connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
-    (void)reason;
     struct connection *connection = state;
+    bool has_failed = reason == RT_EXIT_FAILED || reason == RT_EXIT_KILLED;
+    if (has_failed && connection->request_bytes != NULL)
+        connection_refuse_for(connection, PROBLEM_INTERNAL);
     connection_resume_free(self, connection);
     connection_forget_request(connection);
     connection_turn_clear(&connection->turn);

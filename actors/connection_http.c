@@ -155,6 +155,18 @@ connection_answer_page(struct rt_actor *self, struct connection *connection, con
         connection_answer_json(connection, 200, "{\"status\":\"ok\"}", 15);
 }
 
+/* False when out of memory: a request without its body would be another one. */
+static bool
+copy_body(const struct connection *connection, struct rt_buffer **body_out)
+{
+    const struct conn_request *request = &connection->request;
+    if (request->body_bytes == 0)
+        return true;
+    *body_out =
+        rt_buffer_copy(connection->request_bytes->bytes + request->body, request->body_bytes);
+    return *body_out != NULL;
+}
+
 void
 connection_forward_admin(struct rt_actor *self, struct connection *connection)
 {
@@ -173,10 +185,11 @@ connection_forward_admin(struct rt_actor *self, struct connection *connection)
     RT_TEXT_SET(request->method, method);
     RT_TEXT_SET(request->path, path);
     RT_TEXT_SET(request->query, query);
-    if (connection->request.body_bytes > 0)
-        message->buffer =
-            rt_buffer_copy(connection->request_bytes->bytes + connection->request.body,
-                           connection->request.body_bytes);
+    if (!copy_body(connection, &message->buffer)) {
+        rt_message_destroy(message);
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+        return;
+    }
     connection->phase = CONNECTION_ADMIN;
     rt_request(self, connection->world->admin, message, ++connection->request_id);
 }
@@ -274,10 +287,8 @@ connection_begin_turn(struct rt_actor *self, struct connection *connection)
     ((struct frame_in *)rt_message_payload(turn))->type = CLIENT_TURN;
     turn->buffer = rt_buffer_acquire(connection->turn.text);
     rt_send_control(self, connection->session, ready);
-    if (rt_send(self, connection->session, turn) == RT_FULL) {
-        rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
-        connection_refuse_for(connection, PROBLEM_OVERLOAD);
-    }
+    if (rt_send(self, connection->session, turn) == RT_FULL)
+        connection_shed(self, connection);
 }
 
 static void

@@ -114,11 +114,24 @@ connection_upgrade(struct rt_actor *self, struct connection *connection)
 }
 
 void
+connection_shed(struct rt_actor *self, struct connection *connection)
+{
+    if (connection->phase == CONNECTION_TURN) {
+        rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
+        connection_refuse_for(connection, PROBLEM_OVERLOAD);
+    } else if (connection->phase == CONNECTION_WEBSOCKET) {
+        connection->calls->close(connection->socket, 1013, "overload");
+    }
+}
+
+void
 connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes)
 {
     struct rt_message *message = rt_message_create(SESSION_CREDIT, sizeof(struct session_credit));
-    if (message == NULL)
+    if (message == NULL) { /* its vendor would wait for ever */
+        connection_shed(self, connection);
         return;
+    }
     ((struct session_credit *)rt_message_payload(message))->bytes = bytes;
     rt_send_control(self, connection->session, message);
 }

@@ -129,6 +129,8 @@ void connection_on_frame(struct rt_actor *self, struct connection *connection,
 void connection_on_message(struct rt_actor *self, struct connection *connection,
                            struct rt_message *message);
 void connection_on_drained(struct rt_actor *self, struct connection *connection);
+/* Gives up what is being done here for want of memory, and says so. */
+void connection_shed(struct rt_actor *self, struct connection *connection);
 void connection_credit(struct rt_actor *self, struct connection *connection, uint32_t bytes);
 
 /* connection_resume.c */

@@ -326,8 +326,6 @@ read_turn(const struct fields *fields, struct frame_in *frame, struct rt_buffer 
         return;
     }
     *body_out = rt_buffer_copy(fields->text.bytes, fields->text.size_bytes);
-    if (*body_out == NULL)
-        fail(frame, problem_make(PROBLEM_OVERLOAD, NULL));
 }
 
 static void
@@ -356,10 +354,10 @@ read_audio(const struct fields *fields, struct frame_in *frame, struct rt_buffer
         fail(frame, problem_make(PROBLEM_INVALID_FIELD, "audio needs data"));
         return;
     }
-    if (fields->data_is_raw)
-        *body_out = rt_buffer_copy(fields->data.bytes, fields->data.size_bytes);
-    else
+    if (!fields->data_is_raw)
         read_base64(fields->data, frame, body_out);
+    else if ((*body_out = rt_buffer_copy(fields->data.bytes, fields->data.size_bytes)) == NULL)
+        fail(frame, problem_make(PROBLEM_OVERLOAD, NULL));
     if (*body_out != NULL && (*body_out)->size_bytes > FRAME_AUDIO_BYTES_MAX) {
         rt_buffer_release(*body_out);
         *body_out = NULL;

@@ -174,7 +174,8 @@ RT_MUST_USE enum rt_status frame_encode(enum wire_format format, const struct fr
 /*
  * Decodes a client's frame. Always fills in *frame_out: what cannot be read is CLIENT_BAD.
  *
- *   body_out  text or samples, NULL when there are none; the caller's reference
+ *   body_out  text or samples, NULL when there are none; the caller's reference. Of a CLIENT_TURN
+ *             NULL means that there is no memory for its text: it is to be refused
  */
 void frame_decode(enum wire_format format, const uint8_t *bytes, size_t size_bytes,
                   struct frame_in *frame_out, struct rt_buffer **body_out);

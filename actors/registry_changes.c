@@ -70,6 +70,8 @@ on_keys(struct rt_actor *self, struct registry *registry, const struct vito_stor
     registry->unavailable = stored->status != RT_OK;
     registry->loaded = true; /* to answer: with the keys, or that they cannot be had */
     size_t count = list == NULL ? 0 : list->size_bytes / sizeof(struct vito_key);
+    if (!registry->unavailable)
+        registry_remove_keys(registry, "", NULL); /* some may have been taken the last time */
     for (size_t i = 0; i < count && !registry->unavailable; i++) {
         struct vito_key key;
         memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));

@@ -448,10 +448,11 @@ session_leg_request_failed(struct rt_actor *self, struct session *session, uint6
     } else if (leg->state == LEG_SETTLING) {
         struct session_turn *turn = leg->turn;
         session_leg_free(session, leg);
-        if (turn == NULL)
-            return;
-        turn->failure = problem_make(PROBLEM_INTERNAL, "the turn could not be settled");
-        session_turn_leg_settled(self, session, turn);
+        if (turn != NULL) {
+            turn->failure = problem_make(PROBLEM_INTERNAL, "the turn could not be settled");
+            session_turn_leg_settled(self, session, turn);
+        }
+        session_check_end(self, session);
     }
 }
 
@@ -462,8 +463,10 @@ session_on_credit(struct rt_actor *self, struct session *session, uint32_t bytes
         if (leg->turn == NULL || leg->state != LEG_RUNNING)
             continue;
         struct rt_message *message = rt_message_create(VENDOR_CREDIT, sizeof(struct vendor_credit));
-        if (message == NULL)
+        if (message == NULL) {
+            rt_fail(self, "no_memory"); /* the vendor would wait for ever */
             return;
+        }
         *(struct vendor_credit *)rt_message_payload(message) =
             (struct vendor_credit){.leg = leg->grant.number, .bytes = bytes};
         rt_send_control(self, leg->vendor, message);

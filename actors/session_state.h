@@ -161,6 +161,7 @@ void session_video_failed(struct rt_actor *self, struct session *session,
                           const struct problem *problem);
 
 /* session_turn.c */
+/* `text` is NULL when there was no memory for it. */
 void session_begin_turn(struct rt_actor *self, struct session *session,
                         const struct frame_in *frame, struct rt_buffer *text);
 bool session_on_turn_admitted(struct rt_actor *self, struct session *session,

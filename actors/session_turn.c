@@ -123,19 +123,31 @@ ask_tenant(struct rt_actor *self, struct session *session, struct session_turn *
     rt_request(self, session->tenant, message, turn->request);
 }
 
+/* There is no place for it, or no memory. */
+static void
+refuse_at_once(struct rt_actor *self, struct session *session, const struct frame_in *frame,
+               bool has_place)
+{
+    struct problem problem =
+        has_place ? problem_make(PROBLEM_OVERLOAD, NULL)
+                  : problem_make(PROBLEM_TOO_MANY_TURNS, "at most %d turns of a session may wait",
+                                 SESSION_TURNS_MAX);
+    struct session_turn refused = {.id = frame->id};
+    problem.retry_after_s = 1;
+    refuse(self, session, &refused, &problem);
+    after_turn(self, session);
+}
+
 void
 session_begin_turn(struct rt_actor *self, struct session *session, const struct frame_in *frame,
                    struct rt_buffer *text)
 {
     struct session_turn *turn = NULL;
-    if (session->turn_count < SESSION_TURNS_MAX)
+    bool has_place = session->turn_count < SESSION_TURNS_MAX;
+    if (has_place && text != NULL)
         turn = rt_pool_take(sizeof(*turn));
     if (turn == NULL) {
-        struct problem problem = problem_make(
-            PROBLEM_TOO_MANY_TURNS, "at most %d turns of a session may wait", SESSION_TURNS_MAX);
-        problem.retry_after_s = 1;
-        struct session_turn refused = {.id = frame->id};
-        refuse(self, session, &refused, &problem);
+        refuse_at_once(self, session, frame, has_place);
         return;
     }
     *turn = (struct session_turn){.id = frame->id, .text = rt_buffer_acquire(text)};

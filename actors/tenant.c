@@ -81,11 +81,19 @@ take_pending(struct tenant *tenant, uint64_t id)
     return NULL;
 }
 
+/* Whether a former life may have left more legs open than are known. */
+static bool
+may_have_more_orphans(const struct tenant *tenant)
+{
+    return !tenant->adopted || tenant->more_orphans;
+}
+
 static bool
 is_idle(const struct tenant *tenant)
 {
     return tenant->sessions.count == 0 && tenant->legs.count == 0 && tenant->orphans.count == 0 &&
-           tenant->admissions == NULL && tenant->pending.count == 0;
+           tenant->admissions == NULL && tenant->pending.count == 0 &&
+           !may_have_more_orphans(tenant);
 }
 
 void
@@ -134,8 +142,10 @@ on_idle_timer(struct rt_actor *self, struct tenant *tenant)
     }
     struct rt_message *message =
         rt_message_create(REGISTRY_TENANT_IDLE, sizeof(struct tenant_name));
-    if (message == NULL)
+    if (message == NULL) {
+        tenant_became_idle(self, tenant); /* and asks later */
         return;
+    }
     RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id, tenant->config->id);
     tenant->asks_to_leave = true;
     rt_request(self, tenant->world->registry, message, 1);
@@ -191,8 +201,11 @@ on_orphans(struct rt_actor *self, struct tenant *tenant, const struct vito_store
     enum rt_status status = stored->status;
     if (status == RT_OK && !tenant_adopt(self, tenant, list))
         status = RT_NO_MEMORY;
-    if (tenant->adopted)
-        return; /* more of them */
+    if (tenant->adopted) { /* more of them, beside the work of the day */
+        if (status != RT_OK)
+            rt_timer_set(self, &tenant->look_timer, STORE_RETRY_MS * RT_NS_PER_MS);
+        return;
+    }
     tenant->adopted = status == RT_OK;
     if (tenant->adopted)
         load_memory(self, tenant);
@@ -203,7 +216,8 @@ on_orphans(struct rt_actor *self, struct tenant *tenant, const struct vito_store
 static void
 on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored)
 {
-    if (tenant->phase != TENANT_LOADING) {
+    bool is_broken = tenant->phase == TENANT_SERVING && tenant->broken != PROBLEM_NONE;
+    if (tenant->phase != TENANT_LOADING && !is_broken) {
         if (stored->status == RT_OK)
             tenant_on_book(self, tenant, stored); /* a limit has changed */
         return;
@@ -212,6 +226,7 @@ on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *
         cannot_load(self, tenant, stored->status);
         return;
     }
+    tenant->phase = TENANT_LOADING; /* who is broken may have been configured: that mends it too */
     tenant->broken = PROBLEM_NONE;
     tenant_on_book(self, tenant, stored);
     if (tenant->adopted)
@@ -310,6 +325,8 @@ on_timer(struct rt_actor *self, struct tenant *tenant, struct rt_message *messag
         on_idle_timer(self, tenant);
     else if (timer == &tenant->want_timer)
         tenant_on_want_timer(self, tenant);
+    else if (timer == &tenant->look_timer)
+        tenant_find_orphans(self, tenant);
     else if (!tenant_on_admission_timer(self, tenant, timer) &&
              !tenant_on_orphan_timer(self, tenant, timer))
         tenant_on_leg_timer(self, tenant, timer);

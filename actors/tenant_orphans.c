@@ -89,7 +89,7 @@ tenant_adopt(struct rt_actor *self, struct tenant *tenant, const struct rt_buffe
         if (!adopt(self, tenant, &leg))
             return false;
     }
-    tenant->more_orphans = count == VITO_OPEN_LEGS_MAX;
+    tenant->more_orphans = count == VITO_OPEN_LEGS_MAX && tenant->orphans.count > 0;
     give_back_neighbours(self, tenant);
     if (count > 0)
         rt_log(RT_LOG_WARN, "tenant.adopted", RT_STR("tenant", tenant->config->id),

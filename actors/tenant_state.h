@@ -179,8 +179,9 @@ struct tenant {
     uint64_t pending_id;
     struct rt_table legs;
     struct rt_table orphans;
-    bool adopted;      /* what a former life left open is known */
-    bool more_orphans; /* than could be listed */
+    bool adopted;               /* what a former life left open is known */
+    bool more_orphans;          /* than could be listed */
+    struct rt_timer look_timer; /* asks for them again */
     struct rt_table sessions;
 
     struct tenant_decision *decisions[TENANT_DECISIONS];

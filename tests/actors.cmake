@@ -3,6 +3,7 @@ foreach(unit access frames problem session_replay tenant_config)
 endforeach()
 if(TARGET test_frames)
   target_link_libraries(test_frames PRIVATE PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM)
+  target_link_options(test_frames PRIVATE LINKER:--wrap=rt_buffer_copy)
 endif()
 
 # The twin's actors in the simulated world, over the embedded store's SQL.
@@ -21,3 +22,14 @@ if(TWIN_SANITIZE)
 endif()
 twin_sim(sim_world twins --seeds ${sim_seeds}
   --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt)
+# In calm runs one request of the actors for memory fails, in each run another one.
+if(TARGET sim_twins)
+  set(each_request 17)
+  if(TWIN_SANITIZE)
+    set(each_request 97)
+  endif()
+  add_test(NAME ${build_prefix}sim/sim_world/memory COMMAND sim_twins --seeds 5 --no-controls
+    --faults "" --each-request ${each_request})
+  set_tests_properties(${build_prefix}sim/sim_world/memory PROPERTIES LABELS sim TIMEOUT 300)
+endif()
+

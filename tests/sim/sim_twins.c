@@ -5,9 +5,12 @@
  * thing a vendor does and at each commit.
  *
  *   sim_twins [--seeds COUNT] [--from SEED] [--seed N] [--once-failed FILE] [--no-controls]
- *             [--faults LIST] [--dump FILE]
+ *             [--faults LIST] [--dump FILE] [--each-request STEP] [--failing-request N]
  *
  * Planted bugs, one an invariant, must be found.
+ *
+ * With --each-request every seed is run once to count the actors' requests for memory, and then
+ * again and again, and each time another one of them fails: the first, the one STEP after it, …
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -39,6 +42,7 @@ static const struct sim_plant plants[] = {
 
 struct options {
     uint64_t from, seeds;
+    uint64_t each_request;   /* 0: not so */
     const char *once_failed; /* a file of seeds to run first, or NULL */
     struct sim_run_options run;
     bool controls;
@@ -103,6 +107,27 @@ run_one(struct sim_run *run, uint64_t seed, const struct sim_run_options *option
     return true;
 }
 
+/* Whatever request for memory fails, money is right and everybody gets an answer. */
+static bool
+run_each_request(struct sim_run *run, uint64_t seed, const struct options *options)
+{
+    struct sim_run_options failing = options->run;
+    sim_run_seed(run, seed, NULL, &failing);
+    uint64_t requests = sim_memory_requests(), failed = 0;
+    for (uint64_t n = 1; n <= requests; n += options->each_request, failed++) {
+        failing.failing_request = n;
+        sim_run_seed(run, seed, NULL, &failing);
+        if (run->books.finding[0] == '\0')
+            continue;
+        fprintf(stderr, "seed %lu, without memory for request %lu of %lu: %s\n", seed, n, requests,
+                run->books.finding);
+        return false;
+    }
+    printf("seed %lu: each of %lu requests for memory, of %lu, failed once\n", seed, failed,
+           requests);
+    return requests > 0;
+}
+
 /* A seed a line; '#' begins a comment. */
 static bool
 run_file(struct sim_run *run, const struct options *options, struct sum *sum)
@@ -141,11 +166,13 @@ run_all(struct sim_run *run, const struct options *options)
     if (options->once_failed != NULL && !run_file(run, options, &sum))
         return false;
     for (uint64_t seed = options->from; seed < options->from + options->seeds; seed++) {
-        if (!run_one(run, seed, &options->run, &sum))
+        if (options->each_request > 0 ? !run_each_request(run, seed, options)
+                                      : !run_one(run, seed, &options->run, &sum))
             return false;
         tell_progress(options, seed, &told);
     }
-    check_seen(&sum, options->run.faults != NULL);
+    if (options->each_request == 0)
+        check_seen(&sum, options->run.faults != NULL);
     return true;
 }
 
@@ -190,6 +217,10 @@ read_options(int argc, char **argv, struct options *options)
         else if (strcmp(argv[i], "--seed") == 0)
             *options = (struct options){
                 .from = strtoull(value, NULL, 10), .seeds = 1, .run = options->run};
+        else if (strcmp(argv[i], "--each-request") == 0)
+            options->each_request = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--failing-request") == 0)
+            options->run.failing_request = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "--once-failed") == 0)
             options->once_failed = value;
         else if (strcmp(argv[i], "--faults") == 0)
@@ -209,7 +240,8 @@ main(int argc, char **argv)
     struct options options;
     if (!read_options(argc, argv, &options)) {
         fprintf(stderr, "usage: sim_twins [--seeds COUNT] [--from SEED] [--seed N] "
-                        "[--once-failed FILE] [--no-controls] [--faults LIST] [--dump FILE]\n");
+                        "[--once-failed FILE] [--no-controls] [--faults LIST] [--dump FILE] "
+                        "[--each-request STEP] [--failing-request N]\n");
         return 2;
     }
     struct sim_run *run = malloc(sizeof(*run));

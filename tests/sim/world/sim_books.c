@@ -25,6 +25,10 @@ static const struct {
 } ledger_rules[] = {
     {"I2: posted + reserved is beyond the limit",
      "SELECT count(*) FROM vito_budgets WHERE posted_nusd + reserved_nusd > limit_nusd"},
+    {"I2: a limit is not its tenant's own",
+     "SELECT count(*) FROM vito_budgets AS b JOIN vito_policy_configs AS c USING (tenant_id) "
+     "WHERE b.limit_nusd > CAST(round(1e9 * json_extract(c.document, "
+     "'$.limits.monthly_hard_limit_usd')) AS INTEGER)"},
     {"I2: reserved is not the sum of open slices",
      "SELECT count(*) FROM vito_budgets AS b WHERE reserved_nusd <> (SELECT "
      "coalesce(sum(left_nusd), 0) FROM vito_grants AS g WHERE g.tenant_id = b.tenant_id "

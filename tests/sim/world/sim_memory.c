@@ -21,12 +21,27 @@ static struct rt_random *memory_dice;
 static unsigned memory_per_million;
 static bool memory_is_spared;
 static uint64_t memory_failures;
+static uint64_t memory_requests; /* since sim_memory_fail_one() */
+static uint64_t memory_failing;
 
 void
 sim_memory_fail(struct rt_random *dice, unsigned per_million)
 {
     memory_dice = dice;
     memory_per_million = per_million;
+}
+
+void
+sim_memory_fail_one(uint64_t request)
+{
+    memory_requests = 0;
+    memory_failing = request;
+}
+
+uint64_t
+sim_memory_requests(void)
+{
+    return memory_requests;
 }
 
 uint64_t
@@ -38,11 +53,13 @@ sim_memory_failures(void)
 static bool
 fails(void)
 {
-    if (memory_per_million == 0 || memory_is_spared || rt_system_worker_here() < 0 ||
-        rt_random_below(memory_dice, MILLION) >= memory_per_million)
+    if (memory_is_spared || rt_system_worker_here() < 0)
         return false;
-    memory_failures++;
-    return true;
+    bool failing = ++memory_requests == memory_failing;
+    if (memory_per_million > 0)
+        failing |= rt_random_below(memory_dice, MILLION) < memory_per_million;
+    memory_failures += failing;
+    return failing;
 }
 
 void *

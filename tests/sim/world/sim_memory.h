@@ -14,6 +14,12 @@
 /* From now on so many of a million requests fail; 0: none. `dice` must live until the next call. */
 void sim_memory_fail(struct rt_random *dice, unsigned per_million);
 
+/* Counts requests from now on, and lets this one fail, from 1; 0: none. */
+void sim_memory_fail_one(uint64_t request);
+
+/* How many there were since. */
+uint64_t sim_memory_requests(void);
+
 /* How many have failed so far. */
 uint64_t sim_memory_failures(void);
 

@@ -16,6 +16,7 @@ enum {
     LIFE_MS = 20000,
     OUTAGE_MS = 1500,
     ANSWER_MS = 240000, /* within which everybody must have an answer once all is well */
+    RECOVERY_MS = 240000,
     DRAIN_MS = 120000,
     IDLE_MS = 5000,
     IDLE_PATIENT_MS = 600000,
@@ -122,7 +123,7 @@ open_books(struct sim_run *run)
                            sizeof(problem)) == RT_OK);
     run->books.database = run->database;
     run->books.truths = &run->truths;
-    run->books.upset = sim_swarm_upsets(&run->swarm);
+    run->books.upset = sim_swarm_upsets(&run->swarm) || run->options.failing_request > 0;
     sim_books_open(&run->books);
     run->truths.generated = on_generated;
     run->truths.context = run;
@@ -280,6 +281,24 @@ step_until(struct life *life, uint64_t until_ns)
         ;
 }
 
+/* A shutdown leaves what is being recovered to the next start, and after the last life there is
+ * none; nor may recovery take for ever. */
+static void
+await_recovery(struct life *life)
+{
+    static const char sql[] =
+        "SELECT count(*) FROM vito_usage WHERE state = 'open' AND outcome = 'adopted'";
+    struct sim_run *run = life->run;
+    uint64_t until_ns = rt_sim_now_ns(life->sim) + RECOVERY_MS * RT_NS_PER_MS;
+    int64_t left;
+    while (is_sound(run) && (left = sim_store_query(run->database, sql)) > 0) {
+        if (rt_sim_now_ns(life->sim) >= until_ns)
+            sim_books_find(&run->books, "I6: %ld legs of a former life are never settled", left);
+        else
+            step_until(life, rt_sim_now_ns(life->sim) + RT_NS_PER_S);
+    }
+}
+
 /* No more faults, and nobody asks for more: those who have asked are answered. */
 static void
 heal(struct life *life)
@@ -311,7 +330,8 @@ shut_down(struct life *life)
     struct sim_run *run = life->run;
     struct rt_message *message = sim_message(REGISTRY_SHUTDOWN, 0);
     message->flags = RT_MESSAGE_CONTROL; /* its mailbox may still be full */
-    CHECK(rt_post(rt_sim_system(life->sim), life->world.registry, message) == RT_OK);
+    if (rt_post(rt_sim_system(life->sim), life->world.registry, message) != RT_OK)
+        sim_books_find(&run->books, "answers: the registry has ended for good");
     step_until(life, rt_sim_now_ns(life->sim) + DRAIN_MS * RT_NS_PER_MS);
     if (!is_sound(run) || run->drained)
         return;
@@ -345,6 +365,8 @@ run_life(struct sim_run *run, bool is_last)
     step_until(life, life_ms * RT_NS_PER_MS);
     if (is_sound(run) && is_last)
         heal(life);
+    if (is_sound(run) && is_last)
+        await_recovery(life);
     if (is_sound(run) && is_last)
         shut_down(life);
     end_life(life);
@@ -393,6 +415,7 @@ sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
     run->seed = seed;
     run->plant = plant == NULL ? &nothing : plant;
     run->options = *options;
+    sim_memory_fail_one(options->failing_request);
     begin_run(run);
     uint64_t lives = dice_from(run, 1, LIVES_MAX + 1);
     for (uint64_t life = 1; life <= lives && is_sound(run); life++) {

@@ -26,6 +26,7 @@ struct sim_plant {
 
 struct sim_run_options {
     const char *faults, *dump;
+    uint64_t failing_request; /* for memory: this one fails, from 1; 0: none */
 };
 
 /* One seed's run. What outlives a crash is here. */
@@ -51,8 +52,9 @@ struct sim_run {
  * Runs a seed. What was found is in books.finding, "" when all is well.
  *
  *   plant      NULL: the product as it is
- *   options    of the faults the seed has, these alone (sim_swarm_only()), NULL: all; and
- *              where to put the database when something is found, or NULL
+ *   options    of the faults the seed has, these alone (sim_swarm_only()), NULL: all;
+ *              where to put the database when something is found, or NULL, and which request
+ *              for memory fails
  *   returns    the hash of all that happened
  */
 uint64_t sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,

@@ -51,6 +51,39 @@ Test(frames, a_turn_keeps_its_text_and_its_id)
     cr_assert(body_is("\xc2\xa1Hola!"));
 }
 
+/* The linker puts it in its place. */
+struct rt_buffer *__real_rt_buffer_copy(const void *bytes, size_t size_bytes);
+struct rt_buffer *__wrap_rt_buffer_copy(const void *bytes, size_t size_bytes);
+
+static bool no_memory;
+
+struct rt_buffer *
+__wrap_rt_buffer_copy(const void *bytes, size_t size_bytes)
+{
+    return no_memory ? NULL : __real_rt_buffer_copy(bytes, size_bytes);
+}
+
+/* An error frame would not answer it: a turn is done or refused. */
+Test(frames, a_turn_without_memory_for_its_text_is_still_a_turn)
+{
+    no_memory = true;
+    decode_json("{\"type\":\"turn\",\"id\":\"t-1\",\"text\":\"Hola\"}");
+    cr_assert_eq(frame.type, CLIENT_TURN);
+    cr_assert_str_eq(frame.id.text, "t-1");
+    cr_assert_null(body);
+}
+
+Test(frames, audio_without_memory_is_refused)
+{
+    static const char packed[] = "\x82\xa4type\xa5"
+                                 "audio\xa4"
+                                 "data\xc4\x01s";
+    no_memory = true;
+    decode(WIRE_MSGPACK, packed, sizeof(packed) - 1);
+    cr_assert_eq(frame.type, CLIENT_BAD);
+    cr_assert_eq(frame.problem.reason, PROBLEM_OVERLOAD);
+}
+
 Test(frames, a_numeric_id_stays_a_number)
 {
     decode_json("{\"type\":\"interrupt\",\"id\":42}");
