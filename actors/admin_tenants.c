@@ -1,7 +1,7 @@
 /*
  * The operators' API: tenants and their keys.
  */
-#include <stdlib.h>
+#include <cjson/cJSON.h>
 #include <string.h>
 
 #include "actors/admin_state.h"
@@ -50,7 +50,7 @@ admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_
         }
         admin_ask_registry(self, admin, operation, message);
     }
-    free(text);
+    cJSON_free(text);
 }
 
 void

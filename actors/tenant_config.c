@@ -85,7 +85,11 @@ read_object(struct reader *reader, const cJSON *object, const char *name)
 static char *
 print_object(struct reader *reader, const cJSON *object)
 {
-    char *text = object == NULL ? strdup("{}") : cJSON_PrintUnformatted(object);
+    char *printed = object == NULL ? NULL : cJSON_PrintUnformatted(object);
+    char *text = NULL;
+    if (object == NULL || printed != NULL)
+        text = strdup(object == NULL ? "{}" : printed);
+    cJSON_free(printed);
     if (text == NULL)
         reader->out_of_memory = true;
     return text;

@@ -65,7 +65,8 @@ RT_MUST_USE enum rt_status tenant_config_parse(const char *id, const char *json,
 struct tenant_config *tenant_config_acquire(struct tenant_config *config);
 void tenant_config_release(struct tenant_config *config);
 
-/* The document in full, as GET /api/tenants/{t} answers it. NULL when out of memory; by free(). */
+/* The document in full, as GET /api/tenants/{t} answers it. NULL when out of memory; by
+ * cJSON_free(). */
 char *tenant_config_print(const struct tenant_config *config);
 
 #endif

@@ -13,6 +13,7 @@
 #include "gateway/store.h"
 #include "lua/policy_check.h"
 #include "net/http_memory.h"
+#include "vito/json.h"
 
 extern char **environ;
 
@@ -58,6 +59,7 @@ command_serve(int count, char **arguments)
     static struct config config;
     if (!read_config(file, &config))
         return COMMAND_FAILED;
+    vito_json_use_pool();
     if (!net_http_memory_init()) {
         fputs("twin-gateway serve: libcurl does not start\n", stderr);
         return COMMAND_FAILED;

@@ -1,7 +1,7 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "lua/adapter_state.h"
+#include "runtime/pool.h"
 
 struct tlua_exchange *
 tlua_exchange_add(struct tlua_leg *leg, uint64_t id)
@@ -11,12 +11,10 @@ tlua_exchange_add(struct tlua_leg *leg, uint64_t id)
         count++;
     struct tlua_exchange *exchange = NULL;
     if (count < TLUA_EXCHANGES_MAX)
-        exchange = calloc(1, sizeof(*exchange));
+        exchange = rt_pool_take(sizeof(*exchange));
     if (exchange == NULL)
         return NULL;
-    exchange->id = id;
-    exchange->retry_after_s = -1;
-    exchange->next = leg->exchanges;
+    *exchange = (struct tlua_exchange){.id = id, .retry_after_s = -1, .next = leg->exchanges};
     leg->exchanges = exchange;
     return exchange;
 }
@@ -37,8 +35,8 @@ tlua_exchange_remove(struct tlua_leg *leg, struct tlua_exchange *exchange)
     while (*at != exchange)
         at = &(*at)->next;
     *at = exchange->next;
-    free(exchange->bytes);
-    free(exchange);
+    rt_pool_give(exchange->bytes, exchange->capacity_bytes);
+    rt_pool_give(exchange, sizeof(*exchange));
 }
 
 void
@@ -73,7 +71,9 @@ grow(struct tlua_exchange *exchange, size_t more_bytes)
     size_t wanted_bytes = exchange->size_bytes + more_bytes;
     if (wanted_bytes <= exchange->capacity_bytes)
         return true;
-    char *bytes = realloc(exchange->bytes, wanted_bytes);
+    char *bytes = exchange->bytes == NULL
+                      ? rt_pool_take(wanted_bytes)
+                      : rt_pool_resize(exchange->bytes, exchange->capacity_bytes, wanted_bytes);
     if (bytes == NULL)
         return false;
     exchange->bytes = bytes;

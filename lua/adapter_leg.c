@@ -11,6 +11,7 @@
 #include "lua/json.h"
 #include "runtime/assert.h"
 #include "runtime/log.h"
+#include "runtime/pool.h"
 
 enum {
     LEGS_MAX = 1 << 16, /* of one VM */
@@ -49,14 +50,14 @@ tlua_leg_free(struct adapter_vm *vm, struct tlua_leg *leg)
     vm->legs[index] = NULL;
     if (index < vm->leg_free)
         vm->leg_free = index;
-    free(leg);
+    rt_pool_give(leg, sizeof(*leg));
 }
 
 static struct tlua_leg *
 add_leg(struct adapter_vm *vm, struct adapter_leg *port, const struct tlua_adapter_script *script)
 {
     uint32_t slot = take_slot(vm);
-    struct tlua_leg *leg = slot == 0 ? NULL : calloc(1, sizeof(*leg));
+    struct tlua_leg *leg = slot == 0 ? NULL : rt_pool_take(sizeof(*leg));
     if (leg == NULL)
         return NULL;
     *leg = (struct tlua_leg){.port = port, .script = script, .slot = slot, .anchor = LUA_NOREF};

@@ -36,7 +36,7 @@ json_encode(lua_State *state)
 {
     luaL_checkany(state, 1);
     lua_settop(state, 1);
-    struct tlua_owned *text = tlua_owned_push_raise(state, free);
+    struct tlua_owned *text = tlua_owned_push_raise(state, cJSON_free);
     const char *problem = "out of memory";
     cJSON *tree = tlua_json_from_raise(state, 1, &json_bounds, &problem);
     if (tree != NULL)

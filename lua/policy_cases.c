@@ -107,7 +107,7 @@ print_tree(cJSON *tree)
 {
     char *text = cJSON_PrintUnformatted(tree);
     struct rt_buffer *buffer = text == NULL ? NULL : rt_buffer_copy(text, strlen(text));
-    free(text);
+    cJSON_free(text);
     cJSON_Delete(tree);
     return buffer;
 }
@@ -201,7 +201,7 @@ expect_facts_raise(lua_State *state, struct runner *runner, const struct policy_
             char *text = cJSON_PrintUnformatted(fact);
             if (!cJSON_Compare(fact, same, true) && text != NULL)
                 report(runner, fact->string, text, got->facts);
-            free(text);
+            cJSON_free(text);
         }
         if (wanted == NULL)
             report(runner, "facts", problem, got->facts);

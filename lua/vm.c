@@ -9,6 +9,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/flight.h"
+#include "runtime/pool.h"
 #include "runtime/world.h"
 
 enum {
@@ -64,13 +65,14 @@ allocate(void *context, void *block, size_t old_bytes, size_t new_bytes)
 {
     struct tlua_vm *vm = context;
     if (new_bytes == 0) {
-        free(block);
+        rt_pool_give(block, old_bytes);
         vm->used_bytes -= old_bytes;
         return NULL;
     }
     void *moved = NULL;
     if (new_bytes <= old_bytes || may_grow(vm, old_bytes, new_bytes))
-        moved = realloc(block, new_bytes);
+        moved =
+            block == NULL ? rt_pool_take(new_bytes) : rt_pool_resize(block, old_bytes, new_bytes);
     if (moved == NULL && new_bytes <= old_bytes)
         moved = block;
     if (moved == NULL)

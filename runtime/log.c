@@ -230,6 +230,7 @@ rt_log_start(const struct rt_log_options *options)
         close(logger.wake_fd);
         return RT_IO;
     }
+    pthread_setname_np(logger.writer, "twin-log");
     atomic_store(&logger.level, (int)options->level);
     return RT_OK;
 }

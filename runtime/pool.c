@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/compiler.h"
 
@@ -155,6 +156,27 @@ rt_pool_give(void *memory, size_t size_bytes)
     cache->hot.top = block;
     cache->hot.count++;
     POISON(block, class_bytes(class));
+}
+
+void *
+rt_pool_resize(void *memory, size_t old_bytes, size_t new_bytes)
+{
+    bool is_small = old_bytes <= RT_POOL_BLOCK_BYTES_MAX;
+    bool stays_small = new_bytes <= RT_POOL_BLOCK_BYTES_MAX;
+    if (is_small && stays_small && class_of(old_bytes) == class_of(new_bytes))
+        return memory;
+    if (!is_small && !stays_small) {
+        void *moved = realloc(memory, new_bytes);
+        if (moved != NULL)
+            atomic_fetch_add_explicit(&live_bytes, new_bytes - old_bytes, memory_order_relaxed);
+        return moved;
+    }
+    void *moved = rt_pool_take(new_bytes);
+    if (moved != NULL) {
+        memcpy(moved, memory, old_bytes < new_bytes ? old_bytes : new_bytes);
+        rt_pool_give(memory, old_bytes);
+    }
+    return moved;
 }
 
 /* Only whole batches go to the shelf; what does not fill one returns to malloc. */

@@ -32,6 +32,14 @@ void *rt_pool_take(size_t size_bytes);
  */
 void rt_pool_give(void *memory, size_t size_bytes);
 
+/*
+ * Makes a block of `old_bytes` one of `new_bytes`, in another place if need be, with what it had.
+ *
+ *   returns    NULL when out of memory: the block is as it was
+ *   threads    any, also another one than took it
+ */
+void *rt_pool_resize(void *memory, size_t old_bytes, size_t new_bytes);
+
 /* Moves this thread's free blocks to the shelf. Call before a thread ends. */
 void rt_pool_thread_end(void);
 

@@ -1,5 +1,6 @@
 #include "runtime/scheduler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/assert.h"
@@ -484,6 +485,9 @@ rt_system_start(struct rt_system *system)
             return RT_IO;
         }
         thread->is_running = true;
+        char name[32];
+        snprintf(name, sizeof(name), "twin-worker-%u", i % 100); /* the kernel keeps 15 bytes */
+        pthread_setname_np(thread->id, name);
     }
     return RT_OK;
 }

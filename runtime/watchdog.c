@@ -126,6 +126,7 @@ rt_watchdog_start(struct rt_system *system, uint32_t stall_ms, struct rt_watchdo
         free(watchdog);
         return RT_IO;
     }
+    pthread_setname_np(watchdog->thread, "twin-watchdog");
     *watchdog_out = watchdog;
     return RT_OK;
 }

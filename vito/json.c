@@ -5,7 +5,40 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "runtime/pool.h"
+
 static const char not_json[] = "not JSON";
+
+/* In front of each block, so that giving it back knows its size; as wide as the alignment. */
+struct block {
+    _Alignas(16) size_t size_bytes;
+};
+
+static void *
+take_block(size_t size_bytes)
+{
+    if (size_bytes > SIZE_MAX - sizeof(struct block))
+        return NULL;
+    struct block *block = rt_pool_take(sizeof(*block) + size_bytes);
+    if (block == NULL)
+        return NULL;
+    block->size_bytes = sizeof(*block) + size_bytes;
+    return block + 1;
+}
+
+static void
+give_block(void *memory)
+{
+    struct block *block = memory;
+    if (block != NULL)
+        rt_pool_give(block - 1, block[-1].size_bytes);
+}
+
+void
+vito_json_use_pool(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = take_block, .free_fn = give_block});
+}
 
 struct scan {
     const unsigned char *at, *end;

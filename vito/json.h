@@ -28,6 +28,11 @@ enum { VITO_JSON_BYTES_MAX = 64 * 1024, VITO_JSON_DEPTH_MAX = 16 };
 RT_MUST_USE enum rt_status vito_json_parse(const char *text, size_t size_bytes,
                                            struct cJSON **json_out, const char **problem_out);
 
+/* From now on cJSON's memory comes from runtime/pool.h, so that documents are read and written
+ * without malloc. Before the first document, and while there is one thread. What cJSON prints is
+ * given back by cJSON_free(), never by free(). */
+void vito_json_use_pool(void);
+
 /* Whether an object in the document has two members of one name: readers differ in which of them
  * they take. Quadratic in the members of one object; for documents of a few kilobytes. */
 bool vito_json_repeats_a_name(const struct cJSON *json);

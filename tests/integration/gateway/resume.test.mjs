@@ -232,10 +232,14 @@ test('a connection for a resume wants one first, and refuses a bad frame as it i
 })
 
 async function gone(twin, at = world) {
-  await until(async () => {
-    const { body } = await at.admin('GET', `/api/tenants/${twin.id}/sessions`)
-    return body.sessions.length === 0
-  }, 'the session has ended', 20000)
+  await until(
+    async () => {
+      const { body } = await at.admin('GET', `/api/tenants/${twin.id}/sessions`)
+      return body.sessions.length === 0
+    },
+    'the session has ended',
+    20000,
+  )
 }
 
 test('a client that does not come back is waited for as long as was said, and no longer', async () => {

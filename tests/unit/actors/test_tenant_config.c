@@ -1,7 +1,7 @@
 /* What a tenant's document promises: defaults that work, every mistake named by its pointer, and
  * prices in their order: agreement, vendor's list, weights. */
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "actors/tenant_config.h"
@@ -110,8 +110,8 @@ Test(tenant_config, what_is_printed_reads_back_the_same)
     char *second = tenant_config_print(config);
     cr_assert_str_eq(first, second);
     cr_assert_not_null(strstr(first, "\"temperature\":0.7"));
-    free(first);
-    free(second);
+    cJSON_free(first);
+    cJSON_free(second);
 }
 
 Test(tenant_config, nonsense_is_refused_without_harm)

@@ -315,6 +315,7 @@ rest(struct vito_postgres_thread *thread)
 static void *
 thread_main(void *context)
 {
+    pthread_setname_np(pthread_self(), "twin-store");
     struct vito_postgres_thread *thread = context;
     bool stopping;
     plan_beat(thread);

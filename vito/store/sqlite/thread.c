@@ -54,6 +54,7 @@ drain(struct vito_sqlite_thread *thread)
 static void *
 thread_main(void *context)
 {
+    pthread_setname_np(pthread_self(), "twin-store");
     struct vito_sqlite_thread *thread = context;
     bool stopping;
     do {
