@@ -53,7 +53,8 @@ enum vito_op {
     VITO_BUDGET_GRANT,  /* moves money to this node's slice */
     VITO_BUDGET_RETURN, /* and what is not spent back */
     VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
-    VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing */
+    VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing. One that
+                           was adopted since is RT_NOT_FOUND */
     VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
                            changes nothing. The document, if any, is as TURN_END's, and in one
                            with it */

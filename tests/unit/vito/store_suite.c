@@ -605,6 +605,24 @@ store_suite_a_video_leg_that_ran_on_after_a_crash_takes_nothing_from_others(
     driver->check(driver->self);
 }
 
+/* A gateway that others took for dead may still ask for it. */
+void
+store_suite_nothing_more_is_held_for_a_video_leg_of_a_former_life(const struct store_driver *driver)
+{
+    struct vito_adopted_leg room;
+    struct vito_request open = leg_request(VITO_LEG_OPEN, "room", 200);
+    open.leg.mode = VITO_VIDEO;
+    open_month(driver, 1000);
+    grant(driver, 200, 200);
+    cr_assert_eq(ask(driver, &open).status, RT_OK);
+    cr_assert_eq(extend_leg(driver, "room", 200), RT_OK);
+    driver->restart(driver->self, NOON_MS);
+    cr_assert_eq(extend_leg(driver, "room", 600), RT_NOT_FOUND);
+    cr_assert_eq(list_adopted(driver, &room), 1);
+    cr_assert_eq(room.leg.held_nusd, 200);
+    driver->check(driver->self);
+}
+
 void
 store_suite_a_restart_counts_what_open_legs_held_as_spent(const struct store_driver *driver)
 {

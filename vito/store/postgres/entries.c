@@ -120,7 +120,8 @@ static enum rt_status
 carry_out_extend(struct vito_books *books, const struct vito_request *request)
 {
     struct vito_pg_leg *leg = vito_books_leg(books, request->tenant_id, request->leg.id);
-    if (leg == NULL || leg->settled)
+    if (leg == NULL || leg->settled ||
+        leg->adopted) /* who opened that one holds nothing any more */
         return RT_NOT_FOUND;
     if (request->leg.held_nusd > leg->row.held_nusd)
         leg->row.held_nusd = request->leg.held_nusd;

@@ -137,8 +137,9 @@ static const char *const texts[QUERY_COUNT] = {
         "INSERT INTO vito_usage (leg_id, tenant_id, period_start_ms, node, epoch, session_id,"
         " provider_id, decision_id, policy_version, mode, state, held_nusd, opened_ms)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open', ?11, ?12)",
-    [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3)"
-                         " WHERE leg_id = ?1 AND tenant_id = ?2 AND state = 'open'",
+    /* Not one that was adopted: who opened it holds nothing any more. */
+    [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3) WHERE leg_id = ?1"
+                         " AND tenant_id = ?2 AND state = 'open' AND outcome IS NULL",
     [QUERY_LEG_READ] = "SELECT state, period_start_ms, epoch, session_id, provider_id,"
                        " decision_id, policy_version, mode, held_nusd, outcome = 'adopted'"
                        " FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
