@@ -105,12 +105,19 @@ stop_at_vendor(struct rt_actor *self, struct recovery *recovery, struct recovery
     rt_send_control(self, vendor, stop);
 }
 
+/* Whether all went as it was asked: it was cut by ourselves. */
+static bool
+went_well(const struct vendor_closed *closed)
+{
+    return closed->error == ADAPTER_ERROR_NONE || closed->error == ADAPTER_ERROR_CUT;
+}
+
 /* The vendor's figure when it has one; else nobody can prove that the hold was not used up. */
 static int64_t
 price(const struct recovery_leg *leg, const struct vendor_closed *closed)
 {
     const struct tenant_provider *provider = find_provider(leg);
-    if (provider == NULL || closed->error != ADAPTER_ERROR_NONE || !closed->opened ||
+    if (provider == NULL || !went_well(closed) || !closed->opened ||
         closed->stopped == ADAPTER_STOP_IMPOSSIBLE)
         return leg->adopted.leg.held_nusd;
     return vito_use_price(&leg->use, &provider->prices);
@@ -220,7 +227,7 @@ recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct rec
 {
     if (leg->step != RECOVERY_STOPPING)
         return;
-    if (closed->error != ADAPTER_ERROR_NONE && !closed->reached && leg->tries++ < TRIES_MAX) {
+    if (!went_well(closed) && !closed->reached && leg->tries++ < TRIES_MAX) {
         recovery_leg_stall(self, recovery, leg); /* the vendor was not even asked */
         return;
     }
