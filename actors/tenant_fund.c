@@ -149,6 +149,26 @@ tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
 }
 
+/* Whether money of the month was asked for, by somebody who is no leg of it yet. */
+static bool
+is_awaited(const struct tenant *tenant, const struct tenant_book *book)
+{
+    const struct tenant_funding *funding = tenant->funding_first;
+    while (funding != NULL && funding->book != book)
+        funding = funding->next;
+    return funding != NULL || tenant->granting;
+}
+
+void
+tenant_return_past(struct rt_actor *self, struct tenant *tenant)
+{
+    for (int i = 0; i < TENANT_BOOKS; i++) {
+        struct tenant_book *book = &tenant->books[i];
+        if (book->is_open && book != tenant->book && book->legs == 0 && !is_awaited(tenant, book))
+            tenant_return_slice(self, tenant, book);
+    }
+}
+
 void
 tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd)
 {
@@ -335,6 +355,7 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
             tenant->recalls = 0;
     }
     tenant_serve_fundings(self, tenant);
+    tenant_return_past(self, tenant);
 }
 
 struct problem

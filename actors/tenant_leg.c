@@ -343,8 +343,7 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
     answer_settled(self, leg);
     tenant_leg_free(self, tenant, leg);
     tenant_serve_fundings(self, tenant);
-    if (book->legs == 0 && book != tenant->book)
-        tenant_return_slice(self, tenant, book); /* last month is over */
+    tenant_return_past(self, tenant);
 }
 
 void

@@ -240,6 +240,8 @@ void tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tena
 void tenant_on_month_timer(struct rt_actor *self, struct tenant *tenant);
 void tenant_take_figures(struct tenant_book *book, const struct vito_budget *budget);
 void tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book);
+/* Returns the slices of months that are over, once nothing is spent from them any more. */
+void tenant_return_past(struct rt_actor *self, struct tenant *tenant);
 /* Calls funding->done now or later. */
 void tenant_fund(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding);
 void tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant);
