@@ -232,6 +232,15 @@ next_timer_ns(struct rt_sim *sim)
     return next_ns;
 }
 
+/* When the next event or timer is due. */
+static uint64_t
+next_wait_ns(struct rt_sim *sim)
+{
+    uint64_t timer_ns = next_timer_ns(sim);
+    uint64_t event_ns = sim->event_count > 0 ? sim->events[0].at_ns : RT_WHEEL_NEVER;
+    return timer_ns < event_ns ? timer_ns : event_ns;
+}
+
 static void
 fire_timers(struct rt_sim *sim)
 {
@@ -262,18 +271,28 @@ rt_sim_step(struct rt_sim *sim, uint64_t until_ns)
         run_some_actor(sim);
         return true;
     }
-    uint64_t timer_ns = next_timer_ns(sim);
-    uint64_t event_ns = sim->event_count > 0 ? sim->events[0].at_ns : RT_WHEEL_NEVER;
-    uint64_t next_ns = timer_ns < event_ns ? timer_ns : event_ns;
+    uint64_t next_ns = next_wait_ns(sim);
     if (next_ns > until_ns) {
-        if (sim->now_ns < until_ns)
-            sim->now_ns = until_ns;
+        rt_sim_advance(sim, until_ns);
         return false;
     }
-    if (next_ns > sim->now_ns)
-        sim->now_ns = next_ns;
+    rt_sim_advance(sim, next_ns);
     fire_timers(sim);
     return true;
+}
+
+uint64_t
+rt_sim_next_ns(struct rt_sim *sim)
+{
+    uint64_t next_ns = sim->runnable_count > 0 ? sim->now_ns : next_wait_ns(sim);
+    return next_ns > sim->now_ns ? next_ns : sim->now_ns;
+}
+
+void
+rt_sim_advance(struct rt_sim *sim, uint64_t now_ns)
+{
+    if (sim->now_ns < now_ns)
+        sim->now_ns = now_ns;
 }
 
 void

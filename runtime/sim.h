@@ -51,6 +51,13 @@ RT_MUST_USE bool rt_sim_after(struct rt_sim *sim, uint64_t delay_ns, void (*run)
  * is left to do before `until_ns`; then virtual time is `until_ns`. */
 bool rt_sim_step(struct rt_sim *sim, uint64_t until_ns);
 
+/* When the next step takes place; UINT64_MAX when nothing is left to do. */
+uint64_t rt_sim_next_ns(struct rt_sim *sim);
+
+/* Lets time pass up to `now_ns`, unless it is past that already. Nothing may be due before. Of one
+ * who runs several simulations as one world (tests/sim/world/sim_fleet.h). */
+void rt_sim_advance(struct rt_sim *sim, uint64_t now_ns);
+
 /* Steps until nothing is left before `until_ns`. */
 void rt_sim_run_until(struct rt_sim *sim, uint64_t until_ns);
 

@@ -8,6 +8,7 @@ endif()
 
 # The twin's actors in the simulated world, over the embedded store's SQL.
 add_library(sim_world STATIC sim/world/sim_books.c sim/world/sim_chaos.c sim/world/sim_clients.c
+  sim/world/sim_fleet.c sim/world/sim_life.c sim/world/sim_link.c sim/world/sim_shared.c
   sim/world/sim_memory.c sim/world/sim_policy.c sim/world/sim_run.c sim/world/sim_store.c
   sim/world/sim_vendors.c)
 # What actors take memory with goes through sim_memory.c, which fails by the dice.
@@ -33,3 +34,16 @@ if(TARGET sim_twins)
   set_tests_properties(${build_prefix}sim/sim_world/memory PROPERTIES LABELS sim TIMEOUT 300)
 endif()
 
+# The same with several gateways on one store.
+if(TARGET sim_twins)
+  set(nodes_seeds 300)
+  set(nodes_options)
+  if(TWIN_SANITIZE)
+    set(nodes_seeds 60)
+    set(nodes_options --no-controls) # they take minutes
+  endif()
+  add_test(NAME ${build_prefix}sim/sim_world/nodes COMMAND sim_twins --nodes 3
+    --seeds ${nodes_seeds} ${nodes_options}
+    --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds_nodes.txt)
+  set_tests_properties(${build_prefix}sim/sim_world/nodes PROPERTIES LABELS sim TIMEOUT 300)
+endif()

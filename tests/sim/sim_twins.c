@@ -4,9 +4,11 @@
  * that misbehave by the dice (world/sim_run.h). The auditors of world/sim_books.h look at each
  * thing a vendor does and at each commit.
  *
- *   sim_twins [--seeds COUNT] [--from SEED] [--seed N] [--once-failed FILE] [--no-controls]
- *             [--faults LIST] [--dump FILE] [--each-request STEP] [--failing-request N]
+ *   sim_twins [--seeds COUNT] [--from SEED] [--seed N] [--nodes N] [--once-failed FILE]
+ *             [--no-controls] [--faults LIST] [--dump FILE] [--each-request STEP]
+ *             [--failing-request N]
  *
+ * With --nodes up to so many gateways share one store (world/sim_fleet.h): the seed says how many.
  * Planted bugs, one an invariant, must be found.
  *
  * With --each-request every seed is run once to count the actors' requests for memory, and then
@@ -24,9 +26,10 @@
 #include "tests/stress/stress.h"
 
 enum {
-    PLANTED_SEEDS = 60, /* within which a planted bug must be found */
-    TWICE_EVERY = 10,   /* so many seeds: one is run again, and must go the same way */
-    ENOUGH_SEEDS = 200, /* to have seen everything */
+    PLANTED_SEEDS = 60,   /* within which a planted bug must be found */
+    PLANTED_NODES = 1000, /* the same with several gateways: it takes more to come together */
+    TWICE_EVERY = 10,     /* so many seeds: one is run again, and must go the same way */
+    ENOUGH_SEEDS = 200,   /* to have seen everything */
 };
 
 static const struct sim_plant plants[] = {
@@ -38,6 +41,16 @@ static const struct sim_plant plants[] = {
     {"a vendor that does not stop", "I5", STORE_SOUND, VENDOR_GOES_ON},
     {"a store that forgets returns", "I6", STORE_FORGETS_RETURNS, VENDOR_SOUND},
     {"a store that says nothing", "answers", STORE_SAYS_NOTHING, VENDOR_SOUND},
+};
+
+/* These take several gateways. */
+static const struct sim_plant plants_between[] = {
+    {"a fence that nobody looks at", "I2", STORE_FENCES_NOBODY, VENDOR_SOUND},
+    {"a reaper that gives back what legs hold", "I2", STORE_REAPS_TOO_MUCH, VENDOR_SOUND},
+    {"a reaper that settles nothing", "I6", STORE_REAPS_NOBODY, VENDOR_SOUND},
+    {"a gateway that ignores that its lease is over", "I1", STORE_LINK_PRETENDS, VENDOR_SOUND},
+    {"a room that two gateways hold money for", "I2", STORE_ADOPTS_UNCHECKED, VENDOR_SOUND},
+    {"a room that goes on for another gateway", "I5", STORE_SOUND, VENDOR_HAS_TWO},
 };
 
 struct options {
@@ -52,6 +65,7 @@ struct options {
 struct sum {
     struct sim_seen seen;
     unsigned happened[CHAOS_KIND_COUNT];
+    struct sim_fleet_seen fleet;
     uint64_t seeds;
 };
 
@@ -66,20 +80,45 @@ add_seen(struct sum *sum, const struct sim_run *run)
         sum->seen.frames[i] += run->seen.frames[i];
     for (unsigned i = 0; i < CHAOS_KIND_COUNT; i++)
         sum->happened[i] += run->happened[i];
+    sum->fleet.gateways += run->fleet.gateways;
+    sum->fleet.crashes += run->fleet.crashes;
+    sum->fleet.partitions += run->fleet.partitions;
+    sum->fleet.pauses += run->fleet.pauses;
+    sum->fleet.outages += run->fleet.outages;
+    sum->fleet.fenced += run->fleet.fenced;
+    sum->fleet.reaped += run->fleet.reaped;
+    sum->fleet.adopted += run->fleet.adopted;
+    sum->fleet.recalled += run->fleet.recalled;
     sum->seeds++;
+}
+
+/* The same of what happens between gateways. */
+static void
+check_fleet_seen(const struct sim_fleet_seen *seen, bool enough)
+{
+    printf("%u gateways, %u crashes, %u partitions, %u pauses, %u outages; %u transactions fenced, "
+           "%u gateways settled by others, %u rooms adopted, %u recalls\n",
+           seen->gateways, seen->crashes, seen->partitions, seen->pauses, seen->outages,
+           seen->fenced, seen->reaped, seen->adopted, seen->recalled);
+    CHECK(!enough ||
+          (seen->crashes > 0 && seen->partitions > 0 && seen->pauses > 0 && seen->outages > 0 &&
+           seen->fenced > 0 && seen->reaped > 0 && seen->adopted > 0 && seen->recalled > 0));
 }
 
 /* A run in which nothing happens proves nothing. */
 static void
-check_seen(const struct sum *sum, bool filtered)
+check_seen(const struct sum *sum, const struct sim_run_options *options)
 {
+    bool enough = sum->seeds >= ENOUGH_SEEDS && options->faults == NULL;
     const struct sim_seen *seen = &sum->seen;
     printf("%u turns over HTTP, %u refusals, %u sessions, %u cut for cost; %u kills, %u stalls, "
            "%u floods, %u pauses, %u clock steps, %lu failed allocations\n",
            seen->answers, seen->refusals, seen->upgrades, seen->cut, sum->happened[CHAOS_KILL],
            sum->happened[CHAOS_STALL], sum->happened[CHAOS_FLOOD], sum->happened[CHAOS_PAUSE],
            sum->happened[CHAOS_CLOCK], sim_memory_failures());
-    if (sum->seeds < ENOUGH_SEEDS || filtered)
+    if (options->nodes > 1)
+        check_fleet_seen(&sum->fleet, enough);
+    if (!enough)
         return;
     CHECK(seen->answers > 0 && seen->refusals > 0 && seen->upgrades > 0 && seen->cut > 0);
     CHECK(sim_memory_failures() > 0);
@@ -89,19 +128,28 @@ check_seen(const struct sum *sum, bool filtered)
         CHECK(seen->frames[i] > 0);
 }
 
+static void
+tell_again(uint64_t seed, const struct sim_run_options *options)
+{
+    fprintf(stderr, "again: script/sim --seed %lu", seed);
+    if (options->nodes > 1)
+        fprintf(stderr, " --nodes %u", options->nodes);
+    fprintf(stderr, options->faults == NULL ? "\n" : " --faults %s\n", options->faults);
+}
+
 static bool
 run_one(struct sim_run *run, uint64_t seed, const struct sim_run_options *options, struct sum *sum)
 {
     uint64_t hash = sim_run_seed(run, seed, NULL, options);
     if (run->books.finding[0] != '\0') {
-        fprintf(stderr, "seed %lu: %s\nagain: script/sim --seed %lu\n", seed, run->books.finding,
-                seed);
+        fprintf(stderr, "seed %lu: %s\n", seed, run->books.finding);
+        tell_again(seed, options);
         return false;
     }
     add_seen(sum, run);
     if (seed % TWICE_EVERY == 0 && sim_run_seed(run, seed, NULL, options) != hash) {
-        fprintf(stderr, "seed %lu: another trace the second time\nagain: script/sim --seed %lu\n",
-                seed, seed);
+        fprintf(stderr, "seed %lu: another trace the second time\n", seed);
+        tell_again(seed, options);
         return false;
     }
     return true;
@@ -172,22 +220,23 @@ run_all(struct sim_run *run, const struct options *options)
         tell_progress(options, seed, &told);
     }
     if (options->each_request == 0)
-        check_seen(&sum, options->run.faults != NULL);
+        check_seen(&sum, &options->run);
     return true;
 }
 
 static bool
 is_found(struct sim_run *run, const struct sim_plant *plant, const struct sim_run_options *options)
 {
-    for (uint64_t seed = 1; seed <= PLANTED_SEEDS; seed++) {
+    uint64_t seeds = options->nodes > 1 ? PLANTED_NODES : PLANTED_SEEDS;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         sim_run_seed(run, seed, plant, options);
         if (strncmp(run->books.finding, plant->finding, strlen(plant->finding)) != 0)
             continue;
         printf("planted: %s: found by seed %lu: %s\n", plant->name, seed, run->books.finding);
         return true;
     }
-    fprintf(stderr, "planted: %s: not found as %s by %d seeds\n", plant->name, plant->finding,
-            PLANTED_SEEDS);
+    fprintf(stderr, "planted: %s: not found as %s by %lu seeds\n", plant->name, plant->finding,
+            seeds);
     return false;
 }
 
@@ -196,6 +245,9 @@ run_controls(struct sim_run *run, const struct sim_run_options *options)
 {
     for (size_t i = 0; i < RT_COUNT_OF(plants); i++)
         if (!is_found(run, &plants[i], options))
+            return false;
+    for (size_t i = 0; i < RT_COUNT_OF(plants_between) && options->nodes > 1; i++)
+        if (!is_found(run, &plants_between[i], options))
             return false;
     return true;
 }
@@ -225,6 +277,8 @@ read_options(int argc, char **argv, struct options *options)
             options->once_failed = value;
         else if (strcmp(argv[i], "--faults") == 0)
             options->run.faults = value;
+        else if (strcmp(argv[i], "--nodes") == 0)
+            options->run.nodes = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--dump") == 0)
             options->run.dump = value;
         else
@@ -239,7 +293,7 @@ main(int argc, char **argv)
 {
     struct options options;
     if (!read_options(argc, argv, &options)) {
-        fprintf(stderr, "usage: sim_twins [--seeds COUNT] [--from SEED] [--seed N] "
+        fprintf(stderr, "usage: sim_twins [--seeds COUNT] [--from SEED] [--seed N] [--nodes N] "
                         "[--once-failed FILE] [--no-controls] [--faults LIST] [--dump FILE] "
                         "[--each-request STEP] [--failing-request N]\n");
         return 2;

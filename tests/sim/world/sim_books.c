@@ -35,8 +35,8 @@ static const struct {
      "AND g.period_start_ms = b.period_start_ms AND g.state = 'open')"},
     {"I2: open legs hold more than their slice",
      "SELECT count(*) FROM vito_grants AS g WHERE left_nusd < (SELECT coalesce(sum(held_nusd), 0) "
-     "FROM vito_usage AS u WHERE u.tenant_id = g.tenant_id AND u.epoch = g.epoch "
-     "AND u.period_start_ms = g.period_start_ms AND u.state = 'open')"},
+     "FROM vito_usage AS u WHERE u.tenant_id = g.tenant_id AND u.node = g.node "
+     "AND u.epoch = g.epoch AND u.period_start_ms = g.period_start_ms AND u.state = 'open')"},
     {"I2: posted is not the sum of settled legs",
      "SELECT count(*) FROM vito_budgets AS b WHERE posted_nusd - carried_nusd <> (SELECT "
      "coalesce(sum(cost_nusd), 0) FROM vito_usage AS u WHERE u.tenant_id = b.tenant_id "
@@ -73,8 +73,13 @@ sim_books_open(struct sim_books *books)
 {
     books->held = prepare(books, "SELECT state = 'open', coalesce(cost_nusd, held_nusd) "
                                  "FROM vito_usage WHERE leg_id = ?");
-    books->done = prepare(books, "SELECT coalesce(sum(interactions), 0) FROM vito_usage "
-                                 "WHERE session_id = ? AND state = 'settled'");
+    /* A leg that another gateway has settled is paid in full, with the turn in it. */
+    books->done =
+        prepare(books, books->is_shared
+                           ? "SELECT coalesce(sum(max(interactions, outcome = 'recovered')), 0) "
+                             "FROM vito_usage WHERE session_id = ? AND state = 'settled'"
+                           : "SELECT coalesce(sum(interactions), 0) FROM vito_usage "
+                             "WHERE session_id = ? AND state = 'settled'");
     for (size_t i = 0; i < RT_COUNT_OF(ledger_rules); i++)
         books->rules[i] = prepare(books, ledger_rules[i].sql);
 }
@@ -162,9 +167,30 @@ check_leg(struct sim_books *books, const struct sim_truth *truth, sqlite3_stmt *
                        truth->leg_id, outcome, interactions, cost, true_nusd);
 }
 
+/* What all vendors did for a tenant, against all it may spend, whichever gateway it was for. */
+static void
+check_limit(struct sim_books *books, const char *tenant_id)
+{
+    char sql[128];
+    int64_t true_nusd = 0;
+    for (unsigned i = 0; i < books->truths->count; i++)
+        if (strcmp(books->truths->list[i].tenant_id, tenant_id) == 0)
+            true_nusd += sim_truth_nusd(books->truths, &books->truths->list[i]);
+    snprintf(sql, sizeof(sql), "SELECT limit_nusd FROM vito_budgets WHERE tenant_id = '%s'",
+             tenant_id);
+    int64_t limit_nusd = sim_store_query(books->database, sql);
+    if (true_nusd > limit_nusd)
+        sim_books_find(books, "I1: %s: its vendors have done work for %ld, its limit is %ld",
+                       tenant_id, true_nusd, limit_nusd);
+}
+
 void
 sim_books_check_end(struct sim_books *books)
 {
+    for (unsigned i = 0; i < books->truths->count; i++)
+        if (i == 0 ||
+            strcmp(books->truths->list[i].tenant_id, books->truths->list[i - 1].tenant_id) != 0)
+            check_limit(books, books->truths->list[i].tenant_id);
     sqlite3_stmt *statement;
     for (size_t i = 0; i < RT_COUNT_OF(end_rules); i++) {
         int64_t wrong = sim_store_query(books->database, end_rules[i].sql);

@@ -2,7 +2,7 @@
  * tests/sim/world/sim_books.h - the auditors: the invariants of money, checked from outside.
  *
  *   I1  what a vendor truly did never costs more than what is durably held for the leg, and so,
- *       by I2, than the limit
+ *       by I2, than the limit; all that vendors did for a tenant is within its limit
  *   I2  what is reserved is the sum of open slices; posted + reserved stays within the limit, and
  *       every open leg's hold within its slice
  *   I3  each leg is in the audit trail once, at its true cost; at no less when a vendor cannot
@@ -27,6 +27,7 @@ struct sim_books {
     struct vito_sqlite *database;
     struct sim_truths *truths;
     int64_t interaction_nusd;
+    bool is_shared;     /* by gateways: one may settle what another one still carries out */
     bool upset;         /* actors die or stand still: a leg may cost more than its vendor's part */
     sqlite3_stmt *held; /* of a leg */
     sqlite3_stmt *done; /* turns of a session */

@@ -253,7 +253,8 @@ note_frame(struct sim_client *client, const char *json, size_t size_bytes)
     CHECK(type < FRAME_TYPE_COUNT);
     seen->frames[type]++;
     int id = id_of(json, size_bytes);
-    if ((type == FRAME_TURN_DONE || type == FRAME_TURN_REFUSED) && id >= 0)
+    bool is_answer = type == FRAME_TURN_DONE || type == FRAME_TURN_REFUSED || type == FRAME_ERROR;
+    if (is_answer && id >= 0)
         client->open_turns &= ~(1U << id);
     if (type == FRAME_TURN_DONE)
         note_done(client, "\"session_id\":\"", json, size_bytes);

@@ -8,13 +8,14 @@
 #ifndef TESTS_SIM_WORLD_SIM_RUN_H
 #define TESTS_SIM_WORLD_SIM_RUN_H
 
-#include "actors/world.h"
 #include "tests/sim/world/sim_books.h"
-#include "tests/sim/world/sim_chaos.h"
-#include "tests/sim/world/sim_clients.h"
+#include "tests/sim/world/sim_fleet.h"
+#include "tests/sim/world/sim_life.h"
 #include "tests/sim/world/sim_store.h"
 
 enum { SIM_TENANTS = 3 };
+
+extern const char *const sim_run_tenants[SIM_TENANTS], *const sim_run_keys[SIM_TENANTS];
 
 /* A bug put in on purpose: the auditors must find it. */
 struct sim_plant {
@@ -27,6 +28,7 @@ struct sim_plant {
 struct sim_run_options {
     const char *faults, *dump;
     uint64_t failing_request; /* for memory: this one fails, from 1; 0: none */
+    unsigned nodes; /* at most; 0, 1: one gateway on its embedded store; more: sim_fleet.h */
 };
 
 /* One seed's run. What outlives a crash is here. */
@@ -44,9 +46,20 @@ struct sim_run {
     unsigned happened[CHAOS_KIND_COUNT];
     uint64_t hash;
     int64_t wall_ms;
-    bool drained;
     bool store_fails; /* in this life: a slice may stay out until the next */
+    struct sim_fleet_seen fleet;
 };
+
+/* From `from` to below `to`, by the run's dice. */
+uint64_t sim_run_dice(struct sim_run *run, uint64_t from, uint64_t to);
+
+bool sim_run_is_sound(const struct sim_run *run);
+
+/* Says which actors are left, once a gateway does not drain. */
+void sim_run_name_actors(struct rt_sim *sim);
+
+/* Settles the rooms that were adopted: nobody is left to end them, so they cost what they held. */
+void sim_run_settle_rooms(struct sim_run *run);
 
 /*
  * Runs a seed. What was found is in books.finding, "" when all is well.

@@ -34,37 +34,43 @@ pop(struct sim_store *store)
     return request;
 }
 
-/* Whether the planted bug forgets this batch. */
+/* Whether the bug is one that forgets transactions with such a request. */
+static bool
+is_forgettable(enum sim_store_bug bug, enum vito_op op)
+{
+    return bug == STORE_FORGETS || (bug == STORE_FORGETS_SETTLES && op == VITO_LEG_SETTLE) ||
+           (bug == STORE_FORGETS_RETURNS && op == VITO_BUDGET_RETURN);
+}
+
+bool
+sim_store_forgets(enum sim_store_bug bug, enum vito_op op, struct rt_random *dice)
+{
+    unsigned per_mille = bug == STORE_FORGETS_RETURNS ? 500 : 100;
+    return is_forgettable(bug, op) && rt_random_chance(dice, per_mille);
+}
+
 static bool
 is_forgotten(struct sim_store *store, const struct answer *answers, size_t count)
 {
-    static const struct {
-        enum sim_store_bug bug;
-        enum vito_op op;
-    } forgotten[] = {{STORE_FORGETS_SETTLES, VITO_LEG_SETTLE},
-                     {STORE_FORGETS_RETURNS, VITO_BUDGET_RETURN}};
-    bool forgets = store->bug == STORE_FORGETS;
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < RT_COUNT_OF(forgotten); j++)
-            forgets |=
-                store->bug == forgotten[j].bug && answers[i].request->request.op == forgotten[j].op;
-    unsigned per_mille = store->bug == STORE_FORGETS_RETURNS ? 500 : 100;
-    return forgets && rt_random_chance(rt_sim_random(store->sim), per_mille);
+    size_t i = 0;
+    while (i < count && !is_forgettable(store->bug, answers[i].request->request.op))
+        i++;
+    return i < count &&
+           sim_store_forgets(store->bug, answers[i].request->request.op, rt_sim_random(store->sim));
 }
 
-/* The planted bug: what was granted stays in the budget. */
-static void
-unreserve(struct sim_store *store, const struct answer *answer)
+void
+sim_store_unreserve(const struct vito_sqlite *database, enum sim_store_bug bug,
+                    const struct vito_request *request, const struct vito_stored *stored)
 {
     char sql[256];
-    if (store->bug != STORE_GRANTS_FREE || answer->stored.op != VITO_BUDGET_GRANT)
+    if (bug != STORE_GRANTS_FREE || request->op != VITO_BUDGET_GRANT)
         return;
     snprintf(sql, sizeof(sql),
              "UPDATE vito_budgets SET reserved_nusd = max(0, reserved_nusd - %ld) "
              "WHERE tenant_id = '%s' AND period_start_ms = %ld",
-             answer->stored.budget.granted_nusd, answer->request->request.tenant_id,
-             answer->request->request.period_start_ms);
-    CHECK(sqlite3_exec(store->database->db, sql, NULL, NULL, NULL) == SQLITE_OK);
+             stored->budget.granted_nusd, request->tenant_id, request->period_start_ms);
+    CHECK(sqlite3_exec(database->db, sql, NULL, NULL, NULL) == SQLITE_OK);
 }
 
 static size_t
@@ -79,7 +85,8 @@ execute_batch(struct sim_store *store, struct answer *answers)
         answer->stored.op = answer->request->request.op;
         CHECK(vito_sqlite_execute(store->database, &answer->request->request, &answer->stored,
                                   &answer->document));
-        unreserve(store, answer);
+        sim_store_unreserve(store->database, store->bug, &answer->request->request,
+                            &answer->stored);
     }
     return count;
 }

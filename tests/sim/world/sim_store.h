@@ -19,7 +19,20 @@ enum sim_store_bug {
     STORE_FORGETS_RETURNS, /* the same, of batches that return a slice */
     STORE_GRANTS_FREE,     /* what is granted is not reserved */
     STORE_SAYS_NOTHING,    /* an answer is lost */
+    /* of the shared store (sim_shared.h) and the way to it (sim_link.h) alone */
+    STORE_FENCES_NOBODY,    /* the epoch of who writes is not looked at */
+    STORE_REAPS_TOO_MUCH,   /* gives back what open legs hold, too */
+    STORE_REAPS_NOBODY,     /* what a gateway that died has left is left */
+    STORE_LINK_PRETENDS,    /* a gateway whose lease is over goes on as if it were not */
+    STORE_ADOPTS_UNCHECKED, /* lets who a room was taken from hold more for it */
 };
+
+/* Whether a planted bug is to forget a transaction with such a request. */
+bool sim_store_forgets(enum sim_store_bug bug, enum vito_op op, struct rt_random *dice);
+
+/* The planted bug: what was granted stays in the budget. */
+void sim_store_unreserve(const struct vito_sqlite *database, enum sim_store_bug bug,
+                         const struct vito_request *request, const struct vito_stored *stored);
 
 struct sim_store {
     struct rt_sim *sim;

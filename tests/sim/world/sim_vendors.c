@@ -25,7 +25,7 @@ struct script {
     enum adapter_verb verb;
     enum plan plan;
     bool slow_stop, unstoppable, repeat, late;
-    bool generating, hanging;
+    bool generating, hanging, reclaims;
     int64_t left;                           /* tokens or steps still to come */
     int64_t uncounted_tokens, uncounted_ms; /* generated, not yet reported */
 };
@@ -164,8 +164,7 @@ reclaim_script(struct adapter_vm *vm, struct adapter_leg *leg, const char *provi
     script->truth = truth == NULL ? &vm->vendors->nothing : truth;
     script->plan = truth == NULL ? PLAN_REFUSE : PLAN_WORK;
     script->truth->unproven |= script->unstoppable || truth == NULL;
-    script->uncounted_tokens = script->truth->tokens;
-    script->uncounted_ms = script->truth->media_ms;
+    script->reclaims = true;
     return script;
 }
 
@@ -270,9 +269,21 @@ next_step(struct adapter_vm *vm, struct script *script)
                    delay_ms + (mode == VITO_TEXT ? dice_ms(vm->vendors, 2, 30) : MEDIA_STEP_MS));
 }
 
+/* Another gateway has ended the room. */
+static bool
+is_ended(const struct adapter_vm *vm, const struct script *script)
+{
+    return script->truth->is_ended && vm->vendors->bug != VENDOR_HAS_TWO;
+}
+
 static void
 drive(struct adapter_vm *vm, struct script *script)
 {
+    if (is_ended(vm, script)) {
+        script->generating = false;
+        finish(vm, script, ADAPTER_ERROR_RETRYABLE);
+        return;
+    }
     if (script->hanging) { /* the adapter's patience is at its end */
         script->generating = false;
         finish(vm, script, ADAPTER_ERROR_UNKNOWN);
@@ -325,9 +336,15 @@ haunt(struct adapter_vm *vm, struct script *script)
 static void
 terminated(struct adapter_vm *vm, struct script *script)
 {
-    if (script->generating && script->slow_stop && script->truth->mode != VITO_TEXT)
+    if (script->generating && script->slow_stop && script->truth->mode != VITO_TEXT &&
+        !is_ended(vm, script))
         generate(vm, script, 0, 500); /* what came while it was stopping */
+    if (script->reclaims) {           /* another gateway's room may have gone on until now */
+        script->uncounted_tokens = script->truth->tokens;
+        script->uncounted_ms = script->truth->media_ms;
+    }
     report(vm, script);
+    script->truth->is_ended = script->truth != &vm->vendors->nothing;
     script->generating = false;
     if (vm->vendors->bug == VENDOR_GOES_ON)
         haunt(vm, script);

@@ -22,6 +22,7 @@ struct sim_truth {
     enum vito_mode mode;
     int64_t tokens, media_ms; /* tokens: the prompt's too */
     bool unproven;            /* it did not obey, or said nothing: the ledger may have more */
+    bool is_ended;            /* whoever it was that stopped it */
 };
 
 struct sim_vendor_faults {
@@ -34,6 +35,7 @@ enum sim_vendor_bug {
     VENDOR_OVERSPENDS,  /* ignores that a leg is not covered */
     VENDOR_UNDERSTATES, /* forgets to report some of what it does */
     VENDOR_GOES_ON,     /* says that it has stopped, and has not */
+    VENDOR_HAS_TWO,     /* a room that one gateway ended goes on for another one */
 };
 
 /* All that vendors ever did in a run. */
