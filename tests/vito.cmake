@@ -1,8 +1,11 @@
 foreach(unit account audit_chain audit_verify id identity jwks jwt login_limit money period policy_config rate_limit rate_line
     rate_people rate_promises rate_window
-    postgres secrets sqlite store time_text zone)
+    postgres secrets sqlite store intake time_text zone)
   twin_test(vito ${unit})
 endforeach()
+if(TARGET test_intake)
+  target_link_libraries(test_intake PRIVATE vito_intake)
+endif()
 if(TARGET test_policy_config)
   target_link_libraries(test_policy_config PRIVATE PkgConfig::CJSON)
   target_compile_definitions(test_policy_config PRIVATE

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "bench/wire/wire.h"
-#include "net/websocket.h"
 
 enum { DEPTH_MAX = 1024, MESSAGE_BYTES_MAX = WIRE_BUFFER_BYTES / 2 };
 
@@ -55,45 +54,13 @@ cpu_s(unsigned pid)
 static bool
 make_batch(struct load *load)
 {
-    static const uint8_t mask[4] = {0x5A, 0xC3, 0x17, 0xE8};
+    uint8_t frame[WIRE_BUFFER_BYTES];
     const struct wire_options *options = load->options;
-    size_t size_bytes = options->text != NULL ? strlen(options->text) : options->size_bytes;
-    load->batch = malloc(options->depth * (NET_WS_HEADER_BYTES_MAX + size_bytes));
-    if (load->batch == NULL)
-        return false;
-    for (unsigned i = 0; i < options->depth; i++) {
-        uint8_t *to = load->batch + i * load->frame_bytes;
-        enum net_ws_opcode opcode = options->text != NULL ? NET_WS_OP_TEXT : NET_WS_OP_BINARY;
-        size_t header_bytes = net_ws_write_header(to, opcode, size_bytes, mask);
-        load->frame_bytes = header_bytes + size_bytes;
-        if (options->text != NULL)
-            memcpy(to + header_bytes, options->text, size_bytes);
-        else
-            memset(to + header_bytes, 'x', size_bytes);
-        net_ws_mask(to + header_bytes, size_bytes, mask, 0);
-    }
-    return true;
-}
-
-/* Takes whole frames off the front; returns how many of them end an exchange. */
-static unsigned
-count_answers(const struct load *load, struct client *client)
-{
-    const char *answer = load->options->answer;
-    size_t at = 0;
-    unsigned count = 0;
-    while (client->used - at >= 4) {
-        const uint8_t *frame = client->in + at;
-        size_t header = frame[1] < 126 ? 2 : 4;
-        size_t size = frame[1] < 126 ? frame[1] : (size_t)(frame[2] << 8 | frame[3]);
-        if (client->used - at < header + size)
-            break;
-        count += answer == NULL || memmem(frame + header, size, answer, strlen(answer)) != NULL;
-        at += header + size;
-    }
-    memmove(client->in, client->in + at, client->used - at);
-    client->used -= at;
-    return count;
+    load->frame_bytes = wire_make_frame(options, frame);
+    load->batch = malloc(options->depth * load->frame_bytes);
+    for (unsigned i = 0; load->batch != NULL && i < options->depth; i++)
+        memcpy(load->batch + i * load->frame_bytes, frame, load->frame_bytes);
+    return load->batch != NULL;
 }
 
 static bool
@@ -118,7 +85,7 @@ serve(struct load *load, struct client *client)
     if (got <= 0)
         return false;
     client->used += (size_t)got;
-    unsigned count = count_answers(load, client);
+    unsigned count = wire_count_answers(load->options, client->in, &client->used);
     load->answered += count;
     return send_batch(load, client->fd, count);
 }

@@ -15,29 +15,26 @@ static const char help[] =
     "       twin-bench-wire load  --port N [--path /] [--bearer KEY] [--connections 100]\n"
     "                             [--depth 1] [--size 64] [--ms 1000] [--warm-up-ms 200]\n"
     "                             [--pid SERVER] [--text MESSAGE --answer TEXT]\n"
+    "       twin-bench-wire pace  --port N --every-us N [as load, but for --depth and --pid]\n"
     "       twin-bench-wire idle  --port N [--path /] [--bearer KEY] [--connections 100]\n"
     "\n"
     "Both ends of a WebSocket on 127.0.0.1, for bench/edge: `serve` echoes and is the yardstick,\n"
     "`carry` keeps connections in libwebsockets and does nothing else,\n"
     "`load` keeps --depth messages of --size bytes under way on each connection and prints how\n"
-    "many came back, `idle` opens connections and keeps them until its input ends.\n"
+    "many came back, `pace` sends one on each connection every --every-us and prints how long the\n"
+    "answers took from when each was due, `idle` opens connections and keeps them until its input "
+    "ends.\n"
     "An exchange ends with a frame, or with the frame that has --answer in it.\n"
     "Exit codes: 0 done, 1 failed, 2 usage.\n";
 
 static const struct option names[] = {
-    {"port", required_argument, NULL, 'p'},
-    {"path", required_argument, NULL, 'P'},
-    {"bearer", required_argument, NULL, 'b'},
-    {"connections", required_argument, NULL, 'c'},
-    {"depth", required_argument, NULL, 'd'},
-    {"size", required_argument, NULL, 's'},
-    {"ms", required_argument, NULL, 'm'},
-    {"warm-up-ms", required_argument, NULL, 'w'},
-    {"pid", required_argument, NULL, 'i'},
-    {"text", required_argument, NULL, 't'},
-    {"answer", required_argument, NULL, 'a'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"port", required_argument, NULL, 'p'},     {"path", required_argument, NULL, 'P'},
+    {"bearer", required_argument, NULL, 'b'},   {"connections", required_argument, NULL, 'c'},
+    {"depth", required_argument, NULL, 'd'},    {"size", required_argument, NULL, 's'},
+    {"ms", required_argument, NULL, 'm'},       {"warm-up-ms", required_argument, NULL, 'w'},
+    {"every-us", required_argument, NULL, 'e'}, {"pid", required_argument, NULL, 'i'},
+    {"text", required_argument, NULL, 't'},     {"answer", required_argument, NULL, 'a'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 /* A whole number up to `max`. False, and said so, when the text is none. */
@@ -88,6 +85,8 @@ read_option(struct wire_options *options, int name)
         return read_number(optarg, 600000, &options->ms);
     case 'w':
         return read_number(optarg, 600000, &options->warm_up_ms);
+    case 'e':
+        return read_number(optarg, 60000000, &options->every_us);
     case 'i':
         return read_number(optarg, 1U << 30, &options->pid);
     default:
@@ -120,6 +119,8 @@ main(int argc, char **argv)
         return wire_carry(&options);
     if (strcmp(command, "load") == 0)
         return wire_load(&options);
+    if (strcmp(command, "pace") == 0)
+        return wire_pace(&options);
     if (strcmp(command, "idle") == 0)
         return wire_idle(&options);
     fputs(help, stderr);

@@ -1,7 +1,7 @@
 /*
  * bench/wire - both ends of a loopback WebSocket, to measure what lies between: a server as bare
  * as an epoll loop can be, the yardstick; a client that loads any server and counts; a client
- * that only stays. bench/edge runs them in turn.
+ * that keeps to a timetable; a client that only stays. bench/edge runs them in turn.
  *
  * Each is a single thread and uses nothing of ours but the handshake's digest and the codec's
  * header (net/websocket.h), so that what is measured is not also what measures.
@@ -27,6 +27,7 @@ struct wire_options {
     unsigned size_bytes; /* of a message */
     unsigned ms;         /* measured */
     unsigned warm_up_ms; /* before that */
+    unsigned every_us;   /* between two messages of a connection */
     unsigned pid;        /* whose processor time to read; 0: nobody's */
     const char *text;    /* sent in place of size_bytes bytes */
     const char *answer;  /* what ends an exchange: the frame that has this in it */
@@ -42,6 +43,10 @@ int wire_carry(const struct wire_options *options);
 /* Keeps `depth` messages under way on each connection; prints one JSON object. */
 int wire_load(const struct wire_options *options);
 
+/* Sends a message on each connection every `every_us`; prints one JSON object with how long the
+ * answers took. */
+int wire_pace(const struct wire_options *options);
+
 /* Opens `connections`, says so, and keeps them until its input ends. */
 int wire_idle(const struct wire_options *options);
 
@@ -54,6 +59,13 @@ int wire_open(const struct wire_options *options, unsigned number);
 
 /* A socket that listens on 127.0.0.1, after its port was printed; or -1. */
 int wire_listen(uint16_t port);
+
+/* Puts the masked frame of --text, or of --size bytes, into `to`, which has room for
+ * WIRE_BUFFER_BYTES. Returns its size. */
+size_t wire_make_frame(const struct wire_options *options, uint8_t *to);
+
+/* Takes whole frames of a server off the front; returns how many of them end an exchange. */
+unsigned wire_count_answers(const struct wire_options *options, uint8_t *bytes, size_t *used);
 
 /* Says what failed, with errno; returns 1. */
 int wire_fail(const char *what);

@@ -8,8 +8,12 @@
 #include "runtime/assert.h"
 #include "runtime/metrics.h"
 #include "runtime/pool.h"
+#include "runtime/table.h"
 
-enum { WAITING_MAX = 100000 }; /* requests, at half a kilobyte each */
+enum {
+    WAITING_MAX = 100000,    /* requests, at half a kilobyte each */
+    SHARED_FOR_BATCHES = 50, /* after the last one with requests of several tenants */
+};
 
 static struct rt_counter requests_total = {.metric = {.name = "twin_store_requests_total",
                                                       .help = "Requests to the ledger.",
@@ -62,7 +66,8 @@ vito_intake_init(struct vito_intake *intake, struct rt_system *system)
 void
 vito_intake_deinit(struct vito_intake *intake)
 {
-    RT_ASSERT(!rt_queue_has_nodes(&intake->queue));
+    RT_ASSERT(!rt_queue_has_nodes(&intake->queue) && intake->round == NULL &&
+              intake->common == NULL);
     close(intake->wake_fd);
 }
 
@@ -97,37 +102,104 @@ vito_intake_submit(struct vito_intake *intake, struct rt_actor *caller,
         eventfd_write(intake->wake_fd, 1);
 }
 
-/* As long as the queue is not parked. */
-static unsigned
-take_some(struct vito_intake *intake, struct vito_intake_item **items, bool *parked_out)
+/* Puts a request at the end of its tenant's turn. */
+static void
+sort_in(struct vito_intake *intake, struct vito_intake_item *item)
 {
-    unsigned count = 0;
-    *parked_out = false;
-    struct rt_link *link = rt_queue_first(&intake->queue);
-    while (link != NULL && count < VITO_INTAKE_BATCH_MAX && !*parked_out) {
-        enum rt_queue_advance advance;
-        while ((advance = rt_queue_advance(&intake->queue, link)) == RT_QUEUE_BUSY)
-            sched_yield(); /* its sender is between two instructions */
-        items[count++] = RT_CONTAINER_OF(link, struct vito_intake_item, link);
-        *parked_out = advance == RT_QUEUE_PARKED;
-        link = rt_queue_first(&intake->queue);
+    uint64_t hash = rt_hash_text(item->request.tenant_id);
+    struct vito_intake_turn *turn = &intake->turns[hash % VITO_INTAKE_TURNS];
+    item->next = NULL;
+    if (turn->first != NULL) {
+        turn->last->next = item;
+        turn->last = item;
+        return;
     }
-    atomic_fetch_sub_explicit(&intake->waiting, count, memory_order_relaxed);
-    rt_gauge_add(&waiting_requests, -(int64_t)count);
-    return count;
+    turn->first = turn->last = item;
+    if (intake->round == NULL) {
+        turn->next = turn;
+    } else {
+        turn->next = intake->round->next;
+        intake->round->next = turn;
+    }
+    intake->round = turn; /* it waits for all others */
+    intake->turn_count++;
+}
+
+/* The next request in turn; there must be one. */
+static struct vito_intake_item *
+take_next(struct vito_intake *intake)
+{
+    struct vito_intake_turn *turn = intake->round->next;
+    struct vito_intake_item *item = turn->first;
+    turn->first = item->next;
+    if (turn->first != NULL) {
+        intake->round = turn;
+        return item;
+    }
+    if (--intake->turn_count == 0)
+        intake->round = NULL;
+    else
+        intake->round->next = turn->next;
+    return item;
+}
+
+/* The oldest request in the queue. */
+static struct vito_intake_item *
+take_oldest(struct vito_intake *intake, bool *parked_out)
+{
+    struct rt_link *link;
+    while ((link = rt_queue_first(&intake->queue)) == NULL)
+        sched_yield(); /* the first sender has not finished */
+    enum rt_queue_advance advance;
+    while ((advance = rt_queue_advance(&intake->queue, link)) == RT_QUEUE_BUSY)
+        sched_yield(); /* its sender is between two instructions */
+    *parked_out = advance == RT_QUEUE_PARKED;
+    return RT_CONTAINER_OF(link, struct vito_intake_item, link);
+}
+
+/* Sorts what waits in the queue, up to a request about no tenant. */
+static void
+sort(struct vito_intake *intake)
+{
+    bool parked = false;
+    while (!parked && intake->common == NULL && rt_queue_has_nodes(&intake->queue)) {
+        struct vito_intake_item *item = take_oldest(intake, &parked);
+        if (item->request.tenant_id[0] == '\0')
+            intake->common = item;
+        else
+            sort_in(intake, item);
+    }
+}
+
+/* How many requests the next batch may have. */
+static unsigned
+batch_max(struct vito_intake *intake)
+{
+    if (intake->turn_count > 1)
+        intake->shared = SHARED_FOR_BATCHES;
+    else if (intake->shared > 0)
+        intake->shared--;
+    unsigned fair = VITO_INTAKE_SHARE * (intake->turn_count > 0 ? intake->turn_count : 1);
+    return intake->shared > 0 && fair < VITO_INTAKE_BATCH_MAX ? fair : VITO_INTAKE_BATCH_MAX;
 }
 
 unsigned
 vito_intake_take(struct vito_intake *intake, struct vito_intake_item *items[VITO_INTAKE_BATCH_MAX])
 {
-    bool parked = false;
-    while (!parked && rt_queue_has_nodes(&intake->queue)) {
-        unsigned count = take_some(intake, items, &parked);
-        if (count > 0)
-            return count;
-        sched_yield(); /* the first sender has not finished */
+    sort(intake);
+    unsigned count = 0, count_max = batch_max(intake);
+    while (count < count_max && (intake->round != NULL || intake->common != NULL)) {
+        if (intake->round != NULL) {
+            items[count++] = take_next(intake);
+            continue;
+        }
+        items[count++] = intake->common;
+        intake->common = NULL;
+        sort(intake);
     }
-    return 0;
+    atomic_fetch_sub_explicit(&intake->waiting, count, memory_order_relaxed);
+    rt_gauge_add(&waiting_requests, -(int64_t)count);
+    return count;
 }
 
 void

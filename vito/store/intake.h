@@ -5,6 +5,12 @@
  *
  * Many senders, one taker. Bounded: when WAITING_MAX requests wait, more are answered
  * RT_UNAVAILABLE at once.
+ *
+ * Tenants take turns: a batch has one request of each in turn, those of one tenant in their order.
+ * Who they are is known by a hash of their names, so two may share their turns (stochastic fair
+ * queueing, RFC 8290 section 4.1). A request about no tenant keeps its place among all. While
+ * several have requests, batches are small, for a request that comes waits until the batch under
+ * way is durable.
  */
 #ifndef VITO_STORE_INTAKE_H
 #define VITO_STORE_INTAKE_H
@@ -13,11 +19,16 @@
 #include "runtime/system.h"
 #include "vito/store.h"
 
-enum { VITO_INTAKE_BATCH_MAX = 1000 };
+enum {
+    VITO_INTAKE_BATCH_MAX = 1000,
+    VITO_INTAKE_SHARE = 32, /* of each tenant in a batch, about, if several had requests of late */
+    VITO_INTAKE_TURNS = 64, /* tenants told apart, about */
+};
 
 /* A request under way. */
 struct vito_intake_item {
     struct rt_link link;
+    struct vito_intake_item *next; /* of the same turn */
     struct rt_address caller;
     uint64_t request_id;
     struct vito_request request;
@@ -25,9 +36,23 @@ struct vito_intake_item {
     struct rt_buffer *document;
 };
 
+/* Requests of the tenants of one hash, oldest first. */
+struct vito_intake_turn {
+    struct vito_intake_turn *next; /* in the round; itself when it is the only one */
+    struct vito_intake_item *first, *last;
+};
+
 struct vito_intake {
     struct rt_system *system;
     struct rt_queue queue;
+    /* The taker's: what it has sorted. */
+    struct vito_intake_turn turns[VITO_INTAKE_TURNS];
+    struct vito_intake_turn
+        *round; /* the one that was served last, of those with requests, or NULL */
+    struct vito_intake_item
+        *common;         /* about no tenant: when all turns before it are over; or NULL */
+    unsigned turn_count; /* in the round */
+    unsigned shared;     /* batches to go that are small */
     atomic_uint waiting;
     atomic_bool stopping;
     int wake_fd; /* an eventfd: readable when there may be work */

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Runs a bench in small and sees that its JSON has the shape that bench/README.md promises.
+
+usage: bench_shape.py edge|idle|fair
+
+Figures of such a short run mean nothing; that there are any, and that they are positive, does.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PERCENTILES = ["p50_us", "p99_us", "p999_us"]
+ROUNDS = ["raw, 1", "echo, 1", "raw, 16", "echo, 16", "turns"]
+BENCHES = {
+    "edge": (
+        ["--rounds", "1", "--ms", "100"],
+        {"echo_ratio_1": None, "echo_ratio_16": None, "turn_to_echo_ratio": None,
+         "per_second": ROUNDS, "server_us": ROUNDS},
+    ),
+    "idle": (
+        ["--sessions", "200"],
+        # so few that what pages hold may hide what they cost
+        {"sessions": None, "libwebsockets_bytes": "any", "connection_bytes": "any",
+         "session_bytes": "any"},
+    ),
+    "fair": (
+        ["--rounds", "1", "--ms", "300", "--sessions", "20"],
+        {"alone": PERCENTILES, "beside": [*PERCENTILES, "crowd_per_second"],
+         "beside_all": [*PERCENTILES, "crowd_per_second"], "p99_ratio_beside": None,
+         "p99_ratio_beside_all": None},
+    ),
+}
+
+
+def problems(found, shape):
+    if sorted(found) != sorted(shape):
+        yield f"it has {sorted(found)}, not {sorted(shape)}"
+        return
+    for name, members in shape.items():
+        figures = found[name] if isinstance(members, list) else {name: found[name]}
+        if isinstance(members, list) and sorted(figures) != sorted(members):
+            yield f"{name} has {sorted(figures)}, not {sorted(members)}"
+        for member, figure in figures.items():
+            if not isinstance(figure, (int, float)) or (members != "any" and figure <= 0):
+                yield f"{name}: {member} is {figure}"
+
+
+def main(arguments):
+    if len(arguments) != 1 or arguments[0] not in BENCHES:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    options, shape = BENCHES[arguments[0]]
+    command = [ROOT / "bench" / arguments[0], "--json", "--no-build", *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        return done.returncode
+    found = list(problems(json.loads(done.stdout), shape))
+    print("\n".join(found) if found else done.stdout.strip())
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
