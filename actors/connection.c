@@ -106,6 +106,7 @@ static void
 on_request(struct rt_actor *self, struct connection *connection, struct rt_message *message)
 {
     connection_forget_request(connection);
+    connection_free_keyed(self, connection);
     connection->request = *(const struct conn_request *)rt_message_payload(message);
     connection->request_bytes = rt_buffer_acquire(message->buffer);
     connection->answered = false;
@@ -129,8 +130,9 @@ caller_of(const struct rt_actor *self, const struct connection *connection)
     return caller;
 }
 
-static void
-ask_tenant(struct rt_actor *self, struct connection *connection, struct rt_address tenant)
+void
+connection_ask_tenant(struct rt_actor *self, struct connection *connection,
+                      struct rt_address tenant)
 {
     struct rt_message *message = rt_message_create(TENANT_OPEN, sizeof(struct tenant_open));
     if (message == NULL) {
@@ -168,8 +170,10 @@ on_resolved(struct rt_actor *self, struct connection *connection, struct rt_mess
         return; /* it was told so */
     else if (connection->route == ROUTE_SESSION && connection_is_for_resume(connection))
         connection_await_resume(self, connection);
+    else if (connection->route == ROUTE_TURN && connection_is_keyed(connection))
+        connection_find_turn(self, connection, resolved->address);
     else
-        ask_tenant(self, connection, resolved->address);
+        connection_ask_tenant(self, connection, resolved->address);
 }
 
 static void
@@ -184,7 +188,9 @@ on_opened(struct rt_actor *self, struct connection *connection, struct rt_messag
     }
     connection->session = opened->session;
     rt_monitor(self, connection->session);
-    if (connection->route == ROUTE_TURN)
+    if (connection->route == ROUTE_TURN && connection->keyed != NULL)
+        connection_begin_keyed(self, connection, opened);
+    else if (connection->route == ROUTE_TURN)
         connection_begin_turn(self, connection);
     else
         connection_upgrade(self, connection);
@@ -219,14 +225,16 @@ on_session_down(struct rt_actor *self, struct connection *connection, const stru
 }
 
 static void
-on_orphaned(struct connection *connection)
+on_orphaned(struct rt_actor *self, struct connection *connection)
 {
     if (!rt_address_is(connection->session, RT_NOBODY))
         return; /* that was the session of a request before */
-    if (connection->phase == CONNECTION_TURN && !connection->answered)
+    if (connection->phase == CONNECTION_TURN && !connection->answered) {
+        connection_give_up_key(self, connection);
         connection_refuse_for(connection, PROBLEM_INTERNAL);
-    else if (connection->phase == CONNECTION_WEBSOCKET)
+    } else if (connection->phase == CONNECTION_WEBSOCKET) {
         connection->calls->close(connection->socket, 1011, "the session has ended");
+    }
 }
 
 static void
@@ -256,7 +264,7 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         connection_resume_on_answer(self, connection, message);
         break;
     case CONN_ORPHANED:
-        on_orphaned(connection);
+        on_orphaned(self, connection);
         break;
     case CONN_FRAME:
         if (connection->phase == CONNECTION_TURN)
@@ -275,6 +283,9 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         break;
     case TENANT_OPENED:
         on_opened(self, connection, message);
+        break;
+    case VITO_STORED:
+        connection_on_stored(self, connection, message);
         break;
     case ADMIN_DONE:
         connection_on_admin_done(connection, message);
@@ -314,6 +325,7 @@ connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     if (has_failed && connection->request_bytes != NULL)
         connection_refuse_for(connection, PROBLEM_INTERNAL);
     connection_resume_free(self, connection);
+    connection_free_keyed(self, connection);
     connection_forget_request(connection);
     connection_turn_clear(&connection->turn);
     connection_forget_held(connection);

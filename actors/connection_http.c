@@ -9,6 +9,7 @@
 
 #include "actors/connection_state.h"
 #include "actors/session.h"
+#include "actors/turn_answer.h"
 #include "runtime/metrics.h"
 #include "runtime/text.h"
 
@@ -60,13 +61,9 @@ connection_refuse(struct connection *connection, const struct problem *problem)
         connection_refuse_upgraded(connection, problem);
         return;
     }
-    struct wire_writer *writer = wire_begin(WIRE_JSON);
-    wire_open_map(writer, NULL);
-    problem_write(writer, problem);
-    wire_close(writer);
     struct wire_bytes bytes = {NULL, 0};
     struct answer answer = {.response = {.status = problem_status(problem)}};
-    if (wire_end(writer, &bytes) == RT_OK) {
+    if (turn_problem_write(problem, &bytes) == RT_OK) {
         answer.response.body = bytes.bytes;
         answer.response.body_bytes = bytes.size_bytes;
     }
@@ -111,6 +108,18 @@ connection_answer_json(struct connection *connection, int status, const void *js
                        size_t json_bytes)
 {
     answer_bytes(connection, status, "application/json", json, json_bytes);
+}
+
+void
+connection_answer_again(struct connection *connection, int status, const void *body,
+                        size_t body_bytes)
+{
+    struct answer answer = {.response = {.status = status, .body = body, .body_bytes = body_bytes}};
+    add_header(&answer, "Content-Type",
+               status < 400 ? "application/json" : "application/problem+json");
+    add_header(&answer, "Cache-Control", "no-store");
+    add_header(&answer, "Idempotent-Replayed", "true");
+    send_answer(connection, &answer.response);
 }
 
 static void
@@ -280,12 +289,15 @@ connection_begin_turn(struct rt_actor *self, struct connection *connection)
     if (ready == NULL || turn == NULL) {
         rt_message_destroy(ready);
         rt_message_destroy(turn);
+        rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
+        connection_give_up_key(self, connection);
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
         return;
     }
     connection->phase = CONNECTION_TURN;
     ((struct frame_in *)rt_message_payload(turn))->type = CLIENT_TURN;
     turn->buffer = rt_buffer_acquire(connection->turn.text);
+    connection_hand_over_key(connection, rt_message_payload(ready));
     rt_send_control(self, connection->session, ready);
     if (rt_send(self, connection->session, turn) == RT_FULL)
         connection_shed(self, connection);
@@ -308,27 +320,37 @@ static void
 answer_turn(struct connection *connection, const struct frame_out *frame)
 {
     const struct connection_turn *turn = &connection->turn;
-    struct wire_writer *writer = wire_begin(WIRE_JSON);
-    wire_open_map(writer, NULL);
-    wire_text(writer, "turn_id", frame->session_id);
-    wire_text(writer, "mode", vito_mode_name(frame->done.mode));
-    wire_text_bytes(writer, "text", (const char *)turn->answer, turn->answer_bytes);
-    if (turn->audio_bytes > 0) {
-        wire_open_map(writer, "audio");
-        wire_text(writer, "format", turn->format);
-        wire_binary(writer, "data", turn->audio, turn->audio_bytes);
-        wire_close(writer);
-    }
-    use_write(writer, "usage", &frame->done.use);
-    wire_usd(writer, "cost_usd", frame->done.cost_nusd);
-    wire_text(writer, "provider_id", frame->done.provider_id);
-    decision_write(writer, "decision", &turn->decision);
-    wire_close(writer);
+    const struct turn_answer answer = {
+        .turn_id = frame->session_id,
+        .mode = frame->done.mode,
+        .text = (const char *)turn->answer,
+        .text_bytes = turn->answer_bytes,
+        .audio = turn->audio,
+        .audio_bytes = turn->audio_bytes,
+        .format = turn->format,
+        .use = frame->done.use,
+        .cost_nusd = frame->done.cost_nusd,
+        .provider_id = frame->done.provider_id,
+        .decision = &turn->decision,
+    };
     struct wire_bytes bytes;
-    if (wire_end(writer, &bytes) == RT_OK)
+    if (turn_answer_write(&answer, &bytes) == RT_OK)
         connection_answer_json(connection, 200, bytes.bytes, bytes.size_bytes);
     else
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
+}
+
+/* As it was kept. */
+static void
+answer_record(struct connection *connection, const struct rt_buffer *record)
+{
+    struct vito_turn_answer head;
+    const uint8_t *bytes;
+    size_t size_bytes;
+    if (vito_turn_answer_read(record, &head, &bytes, &size_bytes))
+        connection_answer_json(connection, head.status, bytes, size_bytes);
+    else
+        connection_refuse_for(connection, PROBLEM_INTERNAL);
 }
 
 void
@@ -351,7 +373,10 @@ connection_on_turn_frame(struct rt_actor *self, struct connection *connection,
         connection_credit(self, connection, message->buffer->size_bytes + SESSION_FRAME_WEIGHT);
         break;
     case FRAME_TURN_DONE:
-        answer_turn(connection, frame);
+        if (message->buffer != NULL)
+            answer_record(connection, message->buffer);
+        else
+            answer_turn(connection, frame);
         break;
     case FRAME_TURN_REFUSED:
         connection_refuse(connection, &frame->error.problem);

@@ -118,6 +118,7 @@ connection_shed(struct rt_actor *self, struct connection *connection)
 {
     if (connection->phase == CONNECTION_TURN) {
         rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
+        connection_give_up_key(self, connection);
         connection_refuse_for(connection, PROBLEM_OVERLOAD);
     } else if (connection->phase == CONNECTION_WEBSOCKET) {
         connection->calls->close(connection->socket, 1013, "overload");

@@ -4,6 +4,7 @@
  *   connection.c          life, routes; the dispatch
  *   connection_caller.c   credentials, tickets
  *   connection_http.c     answers: problems, one turn, the admin API
+ *   connection_keyed.c    a turn with an Idempotency-Key
  *   connection_socket.c   an upgraded connection: frames both ways
  *   connection_resume.c   a client that comes back to its session
  *   connection_backlog.c  frames for which the socket has no room yet
@@ -27,6 +28,7 @@ enum connection_phase {
     CONNECTION_VERIFYING, /* asked the verifier whose token it is */
     CONNECTION_RESOLVING, /* asked the registry */
     CONNECTION_TICKETING, /* asked the registry for a ticket */
+    CONNECTION_KEYED,     /* asked the store about an Idempotency-Key */
     CONNECTION_OPENING,   /* asked the tenant for a session */
     CONNECTION_TURN,      /* a session of one turn is at work */
     CONNECTION_ADMIN,     /* the admin actor, or the registry, is at work */
@@ -76,6 +78,7 @@ struct connection {
 
     struct rt_address session;
     struct connection_turn turn;
+    struct connection_keyed *keyed; /* NULL: the turn has no Idempotency-Key */
 
     struct connection_backlog backlog;
     uint32_t credit_owed; /* output not yet credited, because the socket is slow */
@@ -90,6 +93,8 @@ struct connection {
 /* connection.c */
 const char *connection_text(const struct connection *connection, uint32_t at);
 void connection_forget_request(struct connection *connection);
+void connection_ask_tenant(struct rt_actor *self, struct connection *connection,
+                           struct rt_address tenant);
 
 /* connection_caller.c */
 /* Finds out who calls; then either connection_take_caller() is asked, or there was an answer. */
@@ -108,6 +113,9 @@ void connection_refuse(struct connection *connection, const struct problem *prob
 void connection_refuse_for(struct connection *connection, enum problem_reason reason);
 void connection_answer_json(struct connection *connection, int status, const void *json,
                             size_t json_bytes);
+/* What was answered before. */
+void connection_answer_again(struct connection *connection, int status, const void *body,
+                             size_t body_bytes);
 void connection_answer_page(struct rt_actor *self, struct connection *connection, const char *path);
 bool connection_read_turn(struct connection *connection);
 void connection_begin_turn(struct rt_actor *self, struct connection *connection);
@@ -116,6 +124,22 @@ void connection_on_turn_frame(struct rt_actor *self, struct connection *connecti
 void connection_forward_admin(struct rt_actor *self, struct connection *connection);
 void connection_on_admin_done(struct connection *connection, struct rt_message *message);
 void connection_turn_clear(struct connection_turn *turn);
+
+/* connection_keyed.c */
+bool connection_is_keyed(const struct connection *connection);
+/* Asks what is kept under the turn's key; then the tenant, where nothing is. */
+void connection_find_turn(struct rt_actor *self, struct connection *connection,
+                          struct rt_address tenant);
+/* Has it kept that this session carries the turn out; then it is begun. */
+void connection_begin_keyed(struct rt_actor *self, struct connection *connection,
+                            const struct tenant_opened *opened);
+/* From now on the key is the session's to end. */
+void connection_hand_over_key(struct connection *connection, struct session_ready *ready);
+/* The session did not get the turn, or failed: nobody else will end the key. */
+void connection_give_up_key(struct rt_actor *self, struct connection *connection);
+void connection_free_keyed(struct rt_actor *self, struct connection *connection);
+void connection_on_stored(struct rt_actor *self, struct connection *connection,
+                          struct rt_message *message);
 
 /* connection_socket.c */
 bool connection_read_session(struct connection *connection);

@@ -58,8 +58,9 @@ enum twin_kind {
     TENANT_HOLD,  /* request, from a session, for a further leg → TENANT_ADMITTED */
     TENANT_METER, /* request, from a session → TENANT_METERED */
     TENANT_METERED,
-    TENANT_SETTLE, /* request, from a session → TENANT_SETTLED, once it is durable */
-    TENANT_SETTLED,
+    TENANT_SETTLE,    /* request, from a session, buffer: NULL, or the record of its keyed turn, in
+                         which the cost is set (turn_answer.h) → TENANT_SETTLED, once it is durable */
+    TENANT_SETTLED,   /* buffer: that record, if it was kept */
     TENANT_CONFIGURE, /* from the registry: buffer: document */
     TENANT_VIEW,      /* request, struct tenant_view → ADMIN_DONE with JSON */
     TENANT_REVOKE,    /* struct tenant_revoke: sessions opened by that key end */
@@ -272,6 +273,8 @@ struct tenant_view {
 struct session_ready {
     int64_t expires_ms;  /* wall time when what permits it ends; 0: it does not */
     uint64_t credential; /* names what it is opened by */
+    bool is_keyed;       /* the turn has an Idempotency-Key, and this is it */
+    struct vito_digest key;
 };
 
 struct session_resume_ask {
@@ -302,7 +305,7 @@ struct session_terminate {
 /* An HTTP request. Texts are NUL-terminated in the buffer, each at its offset; 0 is an empty
  * one. */
 struct conn_request {
-    uint32_t method, path, query, authorization, content_type, subprotocols;
+    uint32_t method, path, query, authorization, content_type, subprotocols, idempotency_key;
     uint32_t peer; /* the client's address, without port */
     uint32_t body, body_bytes;
     bool wants_websocket;

@@ -274,6 +274,7 @@ on_ready(struct rt_actor *self, struct session *session, const struct session_re
     session->ready = true;
     session_watch_expiry(self, session, ready->expires_ms);
     session_resume_init(self, session, ready->credential);
+    session_keyed_init(self, session, ready);
     session->began_ms = rt_wall_ms(self);
     rt_timer_set(self, &session->idle_timer, session->world->session_idle_ms * RT_NS_PER_MS);
     rt_timer_set(self, &session->tick_timer, TICK_MS * RT_NS_PER_MS);
@@ -292,7 +293,8 @@ on_timer(struct rt_actor *self, struct session *session, struct rt_message *mess
     const struct rt_timer *timer = rt_timer_of(message);
     if (timer == &session->idle_timer) {
         session_end(self, session, SESSION_TIMEOUT, 4408);
-    } else if (session_on_resume_timer(self, session, timer)) {
+    } else if (session_on_resume_timer(self, session, timer) ||
+               session_on_keyed_timer(self, session, timer)) {
         return;
     } else if (timer == &session->duration_timer) {
         session_end(self, session, SESSION_TIMEOUT, 4410);
@@ -400,7 +402,11 @@ session_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case TENANT_METERED:
         session_on_metered(self, session, rt_message_payload(message), message->request_id);
         break;
+    case VITO_STORED:
+        session_on_stored(self, session, message);
+        break;
     case TENANT_SETTLED:
+        session_keyed_on_settled(session, message);
         session_on_settled(self, session, rt_message_payload(message), message->request_id);
         break;
     case VENDOR_OPENED:
@@ -440,6 +446,7 @@ session_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     (void)reason;
     struct session *session = state;
     session_resume_deinit(self, session);
+    session_keyed_deinit(self, session);
     while (session->legs != NULL)
         session_leg_free(session, session->legs);
     while (session->turns != NULL)

@@ -123,6 +123,7 @@ settle(struct rt_actor *self, struct session *session, struct session_leg *leg)
     settle->use = leg->use;
     settle->unproven = leg->unproven;
     RT_TEXT_SET(settle->outcome, leg->outcome);
+    message->buffer = session_keyed_answer(session, leg);
     rt_request_control(self, session->tenant, message, leg->request);
 }
 

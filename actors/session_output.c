@@ -32,6 +32,8 @@ session_emit(struct rt_actor *self, struct session *session, struct rt_message *
         rt_fail(self, "no_memory");
         return;
     }
+    if (session->keyed != NULL && session_keyed_takes(self, session, frame))
+        return;
     if (session->resume != NULL)
         session_resume_keep(self, session, frame);
     if (!session->ready) {

@@ -144,6 +144,8 @@ session_on_down(struct rt_actor *self, struct session *session, const struct rt_
     if (!rt_address_is(session->connection, down->who))
         return; /* of a connection before this one */
     session->ready = false;
+    if (session->keyed != NULL)
+        return; /* the client may ask again for what comes of it */
     session_end(self, session, SESSION_USER_EXIT, 1000);
 }
 

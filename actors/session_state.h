@@ -4,6 +4,7 @@
  *   session.c         its life: starting, the client's frames, ending; the dispatch
  *   session_turn.c    turns: admitted as they come, carried out one by one
  *   session_leg.c     legs: handed to vendors, metered, warned, cut, settled
+ *   session_keyed.c   the turn of an Idempotency-Key
  *   session_output.c  frames to the client, the conversation so far, the bill
  *   session_resume.c  a client whose connection broke comes back; session_replay.h
  */
@@ -104,6 +105,20 @@ struct session_resume {
     struct rt_timer window_timer;
 };
 
+enum { SESSION_KEYED_AUDIO_BYTES_MAX = 8 << 20 /* as a connection's, of one HTTP turn */ };
+
+/* Of a session of one turn that has an Idempotency-Key. */
+struct session_keyed {
+    struct vito_turn_answer head; /* key and session */
+    uint8_t *audio;               /* of the pool */
+    size_t audio_bytes, audio_room_bytes;
+    char format[FRAME_FORMAT_BYTES];
+    struct rt_buffer *record; /* what is, or is to be, kept; NULL: not known yet */
+    bool recorded;            /* durable */
+    uint64_t request;         /* to the store */
+    struct rt_timer retry_timer;
+};
+
 struct session {
     const struct world *world;
     struct tenant_config *config;
@@ -144,6 +159,7 @@ struct session {
     bool expiry_warned;
 
     struct session_resume *resume; /* NULL: it cannot be resumed */
+    struct session_keyed *keyed;   /* NULL: its turn has no Idempotency-Key */
 };
 
 /* session.c */
@@ -174,6 +190,7 @@ void session_turn_leg_closed(struct rt_actor *self, struct session *session,
                              struct session_leg *leg, const struct vendor_closed *closed);
 void session_turn_leg_settled(struct rt_actor *self, struct session *session,
                               struct session_turn *turn);
+void session_turn_finish(struct rt_actor *self, struct session *session, struct session_turn *turn);
 void session_run_next(struct rt_actor *self, struct session *session);
 bool session_turn_append(struct session_turn *turn, const struct rt_buffer *delta);
 struct problem session_vendor_problem(const struct vendor_closed *closed);
@@ -203,6 +220,27 @@ void session_leg_request_failed(struct rt_actor *self, struct session *session,
 void session_tick(struct rt_actor *self, struct session *session);
 void session_on_credit(struct rt_actor *self, struct session *session, uint32_t bytes);
 void session_leg_free(struct session *session, struct session_leg *leg);
+
+/* session_keyed.c */
+void session_keyed_init(struct rt_actor *self, struct session *session,
+                        const struct session_ready *ready);
+/* Before the turns are freed. */
+void session_keyed_deinit(struct rt_actor *self, struct session *session);
+/* Takes output that is for the record; `session->keyed` is there. False: it is no output. */
+bool session_keyed_takes(struct rt_actor *self, struct session *session, struct rt_message *frame);
+/* The record that goes with the settlement of this leg; NULL when it is not the last of a turn that
+ * has a key and was answered. */
+struct rt_buffer *session_keyed_answer(const struct session *session,
+                                       const struct session_leg *leg);
+void session_keyed_on_settled(struct session *session, const struct rt_message *message);
+/* Whether the turn may end. If not, session_turn_finish() is called when it may. */
+bool session_keyed_may_finish(struct rt_actor *self, struct session *session,
+                              const struct session_turn *turn);
+void session_on_stored(struct rt_actor *self, struct session *session, struct rt_message *message);
+bool session_on_keyed_timer(struct rt_actor *self, struct session *session,
+                            const struct rt_timer *timer);
+/* What is kept, a reference of it; or NULL. */
+struct rt_buffer *session_keyed_record(const struct session *session);
 
 /* session_resume.c */
 /* Once it is known what it was opened by. Without memory it cannot be resumed, no more. */

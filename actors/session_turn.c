@@ -90,7 +90,11 @@ static void
 refuse_turn(struct rt_actor *self, struct session *session, struct session_turn *turn,
             const struct problem *problem)
 {
-    refuse(self, session, turn, problem);
+    if (problem != &turn->failure)
+        turn->failure = *problem;
+    if (!session_keyed_may_finish(self, session, turn))
+        return; /* and then on */
+    refuse(self, session, turn, &turn->failure);
     session_turn_free(session, turn);
     after_turn(self, session);
 }
@@ -390,13 +394,15 @@ session_turn_leg_closed(struct rt_actor *self, struct session *session, struct s
     }
 }
 
-static void
-finish_turn(struct rt_actor *self, struct session *session, struct session_turn *turn)
+void
+session_turn_finish(struct rt_actor *self, struct session *session, struct session_turn *turn)
 {
     if (turn->failure.reason != PROBLEM_NONE) {
         refuse_turn(self, session, turn, &turn->failure);
         return;
     }
+    if (!session_keyed_may_finish(self, session, turn))
+        return;
     struct rt_message *message = session_frame(session, FRAME_TURN_DONE, turn);
     if (message != NULL) {
         struct frame_out *frame = rt_message_payload(message);
@@ -405,6 +411,7 @@ finish_turn(struct rt_actor *self, struct session *session, struct session_turn 
         frame->done.mode = turn->use.media_ms > 0 ? VITO_VOICE : VITO_TEXT;
         frame->done.interrupted = turn->interrupted;
         RT_TEXT_SET(frame->done.provider_id, turn->provider_id);
+        message->buffer = session_keyed_record(session);
     }
     session->bill.turns++;
     session_emit(self, session, message);
@@ -416,7 +423,7 @@ void
 session_turn_leg_settled(struct rt_actor *self, struct session *session, struct session_turn *turn)
 {
     if (--turn->legs == 0)
-        finish_turn(self, session, turn);
+        session_turn_finish(self, session, turn);
 }
 
 void

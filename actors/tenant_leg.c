@@ -10,6 +10,7 @@
 
 #include "actors/metrics.h"
 #include "actors/tenant_state.h"
+#include "actors/turn_answer.h"
 #include "runtime/assert.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
@@ -27,6 +28,7 @@ tenant_leg_free(struct rt_actor *self, struct tenant *tenant, struct tenant_leg 
 {
     tenant_unfund(tenant, &leg->funding);
     rt_timer_cancel(self, &leg->timer);
+    rt_buffer_release(leg->record);
     if (leg->hold != NULL) {
         rt_table_remove(&tenant->legs, &leg->link);
         leg->book->legs--;
@@ -251,6 +253,7 @@ submit_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *l
         .period_start_ms = leg->book->account.period.start_ms,
         .period_end_ms = leg->book->account.period.end_ms,
         .leg = leg->row,
+        .document = leg->record == NULL ? NULL : rt_buffer_acquire(leg->record),
     };
     tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_SETTLE, leg);
 }
@@ -264,6 +267,19 @@ count_settling(const struct tenant_leg *leg, int64_t sign)
     settling->tokens += sign * bounded(use->tokens);
     settling->interactions += sign * bounded(use->interactions);
     settling->media_ms += sign * bounded(use->media_ms);
+}
+
+/* The turn's cost is what all legs of its session have cost. Without it nothing is kept here: the
+ * session sees to that. */
+static void
+price_record(const struct tenant *tenant, struct tenant_leg *leg)
+{
+    const struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
+    struct rt_buffer *record = leg->record;
+    if (record == NULL)
+        return;
+    leg->record = session == NULL ? NULL : turn_record_price(record, session->settled_nusd);
+    rt_buffer_release(record);
 }
 
 void
@@ -280,6 +296,7 @@ tenant_leg_settle(struct rt_actor *self, struct tenant *tenant, struct tenant_le
     leg->row.cost_nusd = unproven && cost_nusd < leg->allowed_nusd ? leg->allowed_nusd : cost_nusd;
     leg->row.at_ms = rt_wall_ms(self);
     book_cost(self, tenant, leg, leg->row.cost_nusd);
+    price_record(tenant, leg);
     leg->limbo_nusd = spare_of(leg, held_nusd, true);
     leg->book->settling_nusd += leg->row.cost_nusd;
     count_settling(leg, 1);
@@ -299,6 +316,7 @@ tenant_on_settle(struct rt_actor *self, struct tenant *tenant, struct rt_message
     leg->owed = rt_owe(self, message);
     leg->row.use = settle->use;
     RT_TEXT_SET(leg->row.outcome, settle->outcome);
+    leg->record = message->buffer == NULL ? NULL : rt_buffer_acquire(message->buffer);
     tenant_leg_settle(self, tenant, leg, settle->unproven);
 }
 
@@ -320,6 +338,7 @@ answer_settled(struct rt_actor *self, struct tenant_leg *leg)
         .held_nusd = account->held_nusd,
         .remaining_nusd = vito_account_remaining(account),
     };
+    message->buffer = leg->record == NULL ? NULL : rt_buffer_acquire(leg->record);
     rt_owed_answer(self, leg->owed, message);
 }
 
@@ -335,6 +354,10 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
     book->settling_nusd -= leg->row.cost_nusd;
     count_settling(leg, -1);
     book->limbo_nusd -= leg->limbo_nusd;
+    if (stored->status != RT_OK) { /* then the record was not kept either */
+        rt_buffer_release(leg->record);
+        leg->record = NULL;
+    }
     if (stored->status == RT_OK)
         tenant_take_figures(book, &stored->budget);
     else if (leg->row.cost_nusd > 0 || stored->status != RT_NOT_FOUND)

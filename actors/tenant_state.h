@@ -121,9 +121,10 @@ struct tenant_leg {
     struct rt_owed *owed;         /* of the meter or settle request under way */
     struct tenant_metered answer; /* being prepared */
     bool metering, settling, orphaned;
-    int64_t life;          /* whose slice it was opened on */
-    int64_t limbo_nusd;    /* of the book's, freed by this leg */
-    struct rt_timer timer; /* settle again, the store was away; or an orphan's patience */
+    int64_t life;             /* whose slice it was opened on */
+    int64_t limbo_nusd;       /* of the book's, freed by this leg */
+    struct rt_buffer *record; /* of a keyed turn, to be kept with its settlement; or NULL */
+    struct rt_timer timer;    /* settle again, the store was away; or an orphan's patience */
 };
 
 /* A leg that a former life of the tenant left open. */

@@ -158,10 +158,11 @@ request_message(const struct net_request *request)
     const char *authorization = net_request_header(request, "authorization");
     const char *content_type = net_request_header(request, "content-type");
     const char *subprotocols = net_request_header(request, "sec-websocket-protocol");
+    const char *idempotency_key = net_request_header(request, "idempotency-key");
     size_t size = 1 + text_bytes(request->method) + text_bytes(request->path) +
                   text_bytes(request->query) + text_bytes(authorization) +
-                  text_bytes(content_type) + text_bytes(subprotocols) + text_bytes(request->peer) +
-                  request->body_bytes;
+                  text_bytes(content_type) + text_bytes(subprotocols) +
+                  text_bytes(idempotency_key) + text_bytes(request->peer) + request->body_bytes;
     struct rt_message *message = rt_message_create(CONN_REQUEST, sizeof(struct conn_request));
     struct texts texts = {.buffer = rt_buffer_create(size), .used = 1};
     if (message == NULL || texts.buffer == NULL) {
@@ -177,6 +178,7 @@ request_message(const struct net_request *request)
     out->authorization = add_text(&texts, authorization);
     out->content_type = add_text(&texts, content_type);
     out->subprotocols = add_text(&texts, subprotocols);
+    out->idempotency_key = add_text(&texts, idempotency_key);
     out->peer = add_text(&texts, request->peer);
     out->body = texts.used;
     out->body_bytes = (uint32_t)request->body_bytes;

@@ -1,4 +1,4 @@
-foreach(unit access frames problem session_replay tenant_config)
+foreach(unit access frames problem session_replay tenant_config turn_answer)
   twin_test(actors ${unit})
 endforeach()
 if(TARGET test_frames)

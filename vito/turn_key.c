@@ -27,18 +27,17 @@ read(const struct rt_buffer *document, void *head_out, size_t head_bytes, const 
 }
 
 struct rt_buffer *
-vito_turn_answer_make(const struct vito_digest *key, int status, const void *bytes,
-                      size_t size_bytes)
+vito_turn_answer_make(const struct vito_turn_answer *answer, const void *bytes, size_t size_bytes)
 {
-    const struct vito_turn_answer head = {.key = *key, .status = status};
-    return make(&head, sizeof(head), bytes, size_bytes);
+    return make(answer, sizeof(*answer), bytes, size_bytes);
 }
 
 bool
 vito_turn_answer_read(const struct rt_buffer *document, struct vito_turn_answer *answer_out,
                       const uint8_t **bytes_out, size_t *size_bytes_out)
 {
-    return read(document, answer_out, sizeof(*answer_out), bytes_out, size_bytes_out);
+    return read(document, answer_out, sizeof(*answer_out), bytes_out, size_bytes_out) &&
+           memchr(answer_out->session_id, '\0', sizeof(answer_out->session_id)) != NULL;
 }
 
 bool

@@ -37,6 +37,7 @@ enum { VITO_TURN_FORGET = 0, VITO_TURN_GIVE_UP = -1 };
 /* In front of an answer, in the document of TURN_END and of LEG_SETTLE. */
 struct vito_turn_answer {
     struct vito_digest key;
+    char session_id[VITO_ID_BYTES]; /* that carries it out; of another one nothing changes */
     int32_t status; /* HTTP; VITO_TURN_FORGET: nothing came of it, and it may be asked for again;
                        VITO_TURN_GIVE_UP: nobody will say any more what came of it */
 };
@@ -65,8 +66,8 @@ struct vito_turn_row {
 };
 
 /* An answer's document. NULL when out of memory. */
-struct rt_buffer *vito_turn_answer_make(const struct vito_digest *key, int status,
-                                        const void *bytes, size_t size_bytes);
+struct rt_buffer *vito_turn_answer_make(const struct vito_turn_answer *answer, const void *bytes,
+                                        size_t size_bytes);
 
 /* Reads a request's document. False when it is none. The bytes are the document's. */
 bool vito_turn_answer_read(const struct rt_buffer *document, struct vito_turn_answer *answer_out,

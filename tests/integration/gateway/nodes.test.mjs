@@ -138,3 +138,48 @@ test('a gateway that stood still for too long spends nothing of what was taken f
   assert.equal((await world.balance(twin)).posted_usd, '1.000000000')
   assert.equal((await world.audit(twin, 'BILLING_EVENT')).length, 100)
 })
+
+async function askUnder(node, twin, key, text) {
+  const answer = await node.turn(twin, { text }, { headers: { 'Idempotency-Key': key } })
+  return { ...answer, replayed: answer.headers.get('idempotent-replayed') === 'true' }
+}
+
+test('a key is one turn, whichever gateways are asked, and all of them at once', async () => {
+  const twin = await world.twin('keyed', DOLLAR)
+  for (const node of nodes) await until(async () => (await node.turn(twin)).status === 200, 'it')
+  const calls = await world.calls('openai')
+  const asked = Array.from({ length: 12 }, (_, i) =>
+    askUnder(nodes[i % nodes.length], twin, 'k', '[tokens:50] tell me'),
+  )
+  const answers = await Promise.all(asked)
+  const own = answers.filter(answer => answer.status === 200 && !answer.replayed)
+  assert.equal(own.length, 1)
+  assert.ok(answers.every(({ status }) => status === 200 || status === 409))
+  for (const node of nodes) {
+    const again = await askUnder(node, twin, 'k', '[tokens:50] tell me')
+    assert.deepEqual([again.status, again.replayed], [200, true])
+    assert.deepEqual(again.body, own[0].body)
+    assert.equal((await askUnder(node, twin, 'k', 'another')).status, 422)
+  }
+  assert.equal((await world.calls('openai')) - calls, 1)
+  await compareWithBill(assert, world, twin, '0.01')
+})
+
+test('a turn whose gateway died is not carried out by another one', async () => {
+  const twin = await world.twin('keyed-died', DOLLAR)
+  const doomed = await addGateway(world)
+  await until(async () => (await doomed.turn(twin)).status === 200, 'its first turn')
+  const calls = await world.calls('openai')
+  askUnder(doomed, twin, 'k', '[tokens:5000] tell me').catch(() => {})
+  await until(async () => (await world.calls('openai')) > calls, 'the vendor to be called')
+  await doomed.gateway.stop('SIGKILL')
+  world.others.pop()
+  let again
+  await until(async () => {
+    again = await askUnder(world, twin, 'k', '[tokens:5000] tell me')
+    return again.status !== 409
+  }, 'the others to know')
+  assert.equal(again.status, 410)
+  assert.equal(again.body.reason, 'idempotency_key_lost')
+  assert.equal((await world.calls('openai')) - calls, 1)
+})

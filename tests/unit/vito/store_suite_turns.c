@@ -97,17 +97,18 @@ begin(const struct store_driver *driver, char key, char body, int session, int64
 }
 
 static struct rt_buffer *
-answer_of(char key, int status, const char *answer)
+answer_of(char key, int session, int status, const char *answer)
 {
-    struct vito_digest digest = digest_of(key);
-    return vito_turn_answer_make(&digest, status, answer, strlen(answer));
+    struct vito_turn_answer head = {.key = digest_of(key), .status = status};
+    snprintf(head.session_id, sizeof(head.session_id), "ses_%d", session);
+    return vito_turn_answer_make(&head, answer, strlen(answer));
 }
 
 static enum rt_status
-end(const struct store_driver *driver, char key, int status, const char *answer)
+end(const struct store_driver *driver, char key, int session, int status, const char *answer)
 {
     struct vito_request request = request_of(VITO_TURN_END, "cantor");
-    request.document = answer_of(key, status, answer);
+    request.document = answer_of(key, session, status, answer);
     return ask(driver, &request).status;
 }
 
@@ -147,15 +148,20 @@ store_suite_a_turn_is_begun_once_and_answered_again(const struct store_driver *d
     cr_assert_not(begin(driver, 'k', 'b', 2, NOON_MS));
     cr_assert_eq(found.state, VITO_TURN_RUNNING);
 
-    cr_assert_eq(end(driver, 'k', 200, "{\"text\":\"one\"}"), RT_OK);
+    end(driver, 'k', 2, 200, "another session's");
+    end(driver, 'k', 2, VITO_TURN_FORGET, "");
+    end(driver, 'k', 2, VITO_TURN_GIVE_UP, "");
+    cr_assert_eq(find(driver, 'k', 'b', NOON_MS), RT_OK);
+    cr_assert_eq(found.state, VITO_TURN_RUNNING);
+    cr_assert_eq(end(driver, 'k', 1, 200, "{\"text\":\"one\"}"), RT_OK);
     cr_assert_not(begin(driver, 'k', 'b', 2, NOON_MS));
     cr_assert_eq(found.state, VITO_TURN_DONE);
     cr_assert_eq(found.status, 200);
     cr_assert_str_eq(text, "{\"text\":\"one\"}");
 
-    cr_assert_eq(end(driver, 'k', 502, "two"), RT_OK, "the first answer stays");
-    cr_assert_eq(end(driver, 'k', VITO_TURN_FORGET, ""), RT_OK);
-    cr_assert_eq(end(driver, 'k', VITO_TURN_GIVE_UP, ""), RT_OK);
+    cr_assert_eq(end(driver, 'k', 1, 502, "two"), RT_OK, "the first answer stays");
+    cr_assert_eq(end(driver, 'k', 1, VITO_TURN_FORGET, ""), RT_OK);
+    cr_assert_eq(end(driver, 'k', 1, VITO_TURN_GIVE_UP, ""), RT_OK);
     driver->restart(driver->self, NOON_MS);
     cr_assert_eq(find(driver, 'k', 'b', NOON_MS + 1), RT_OK);
     cr_assert_eq(found.state, VITO_TURN_DONE);
@@ -171,7 +177,7 @@ store_suite_a_key_is_for_one_request_of_one_tenant(const struct store_driver *dr
     cr_assert(begin(driver, 'k', 'b', 1, NOON_MS));
     cr_assert_eq(find(driver, 'k', 'c', NOON_MS), RT_OK);
     cr_assert_eq(found.state, VITO_TURN_ANOTHER);
-    end(driver, 'k', 200, "secret");
+    end(driver, 'k', 1, 200, "secret");
     cr_assert_not(begin(driver, 'k', 'c', 2, NOON_MS));
     cr_assert_eq(found.state, VITO_TURN_ANOTHER);
     cr_assert_str_eq(text, "", "nothing of the answer");
@@ -193,11 +199,11 @@ store_suite_an_answer_comes_with_its_settlement(const struct store_driver *drive
     prepare(driver, "cantor");
     begin(driver, 'k', 'b', 1, NOON_MS);
     open_leg(driver, 1);
-    cr_assert_eq(settle_leg(driver, 1, answer_of('k', 200, "said")).status, RT_OK);
+    cr_assert_eq(settle_leg(driver, 1, answer_of('k', 1, 200, "said")).status, RT_OK);
     find(driver, 'k', 'b', NOON_MS);
     cr_assert_eq(found.state, VITO_TURN_DONE);
     cr_assert_str_eq(text, "said");
-    struct vito_stored again = settle_leg(driver, 1, answer_of('k', 200, "not again"));
+    struct vito_stored again = settle_leg(driver, 1, answer_of('k', 1, 200, "not again"));
     cr_assert(again.repeated);
     find(driver, 'k', 'b', NOON_MS);
     cr_assert_str_eq(text, "said");
@@ -207,7 +213,7 @@ store_suite_an_answer_comes_with_its_settlement(const struct store_driver *drive
     struct vito_request settle = request_of(VITO_LEG_SETTLE, "cantor");
     memcpy(settle.leg.id, "leg_2", 6);
     memcpy(settle.leg.outcome, "completed", 10);
-    settle.document = answer_of('l', 200, "undone");
+    settle.document = answer_of('l', 2, 200, "undone");
     struct vito_stored stored;
     struct rt_buffer *none = NULL;
     cr_assert_eq(driver->begin(driver->self), RT_OK);
@@ -248,7 +254,7 @@ store_suite_a_turn_that_was_given_up_is_lost_when_its_legs_are_settled(
     prepare(driver, "cantor");
     begin(driver, 'k', 'b', 1, NOON_MS);
     open_leg(driver, 1);
-    cr_assert_eq(end(driver, 'k', VITO_TURN_GIVE_UP, ""), RT_OK);
+    cr_assert_eq(end(driver, 'k', 1, VITO_TURN_GIVE_UP, ""), RT_OK);
     find(driver, 'k', 'b', NOON_MS);
     cr_assert_eq(found.state, VITO_TURN_RUNNING, "until it is known what it cost");
     settle_leg(driver, 1, NULL);
@@ -257,7 +263,7 @@ store_suite_a_turn_that_was_given_up_is_lost_when_its_legs_are_settled(
     cr_assert_eq(found.cost_nusd, 40);
 
     begin(driver, 'l', 'b', 2, NOON_MS);
-    end(driver, 'l', VITO_TURN_FORGET, "");
+    end(driver, 'l', 2, VITO_TURN_FORGET, "");
     cr_assert(begin(driver, 'l', 'c', 3, NOON_MS), "as if it had never been");
     cr_assert_eq(find(driver, 'l', 'c', NOON_MS + VITO_TURN_RUNNING_MS_MAX + 1), RT_NOT_FOUND);
     open_leg(driver, 3);
@@ -273,7 +279,7 @@ store_suite_turns_are_kept_for_a_time_and_up_to_a_number(const struct store_driv
 {
     prepare(driver, "cantor");
     begin(driver, 'a', 'b', 1, NOON_MS);
-    end(driver, 'a', 200, "old");
+    end(driver, 'a', 1, 200, "old");
     cr_assert_eq(find(driver, 'a', 'b', NOON_MS + DAY_MS - 1), RT_OK);
     cr_assert_eq(find(driver, 'a', 'b', NOON_MS + DAY_MS), RT_NOT_FOUND);
     cr_assert(begin(driver, 'a', 'c', 2, NOON_MS + DAY_MS));
@@ -298,7 +304,7 @@ store_suite_turns_go_with_their_tenant(const struct store_driver *driver)
 {
     prepare(driver, "cantor");
     begin(driver, 'k', 'b', 1, NOON_MS);
-    end(driver, 'k', 200, "said");
+    end(driver, 'k', 1, 200, "said");
     struct vito_request request = request_of(VITO_TENANT_REMOVE, "cantor");
     cr_assert_eq(ask(driver, &request).status, RT_OK);
     request = request_of(VITO_TENANT_PUT, "cantor");
@@ -316,8 +322,8 @@ store_suite_nonsense_about_a_turn_is_refused(const struct store_driver *driver)
     cr_assert_eq(ask(driver, &request).status, RT_INVALID);
     request.document = rt_buffer_copy("short", 5);
     cr_assert_eq(ask(driver, &request).status, RT_INVALID);
-    cr_assert_eq(end(driver, 'k', 99, "x"), RT_INVALID);
-    cr_assert_eq(end(driver, 'k', -2, "x"), RT_INVALID);
+    cr_assert_eq(end(driver, 'k', 1, 99, "x"), RT_INVALID);
+    cr_assert_eq(end(driver, 'k', 1, -2, "x"), RT_INVALID);
     find(driver, 'k', 'b', NOON_MS);
     cr_assert_eq(found.state, VITO_TURN_RUNNING);
 }

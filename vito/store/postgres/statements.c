@@ -442,16 +442,17 @@ static const struct {
          " AS oldest) AS n WHERE newest - oldest + 1 < $9::bigint"
          " ON CONFLICT (tenant_id, key) DO NOTHING"},
     [VITO_PG_TURN_KEEP] =
-        {"turn_keep",
-         "UPDATE vito.turn_keys AS k SET status = n.status, answer = n.answer"
-         " FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[])"
-         " AS n(tenant_id, key, status, answer) WHERE k.tenant_id = n.tenant_id COLLATE \"C\""
-         " AND k.key = n.key AND k.status IS NULL"},
+        {"turn_keep", "UPDATE vito.turn_keys AS k SET status = n.status, answer = n.answer"
+                      " FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::text[])"
+                      " AS n(tenant_id, key, status, answer, session_id)"
+                      " WHERE k.tenant_id = n.tenant_id COLLATE \"C\" AND k.key = n.key"
+                      " AND k.session_id = n.session_id COLLATE \"C\" AND k.status IS NULL"},
     [VITO_PG_TURN_FORGET] = {"turn_forget", "DELETE FROM vito.turn_keys WHERE tenant_id = $1::text"
-                                            " AND key = $2::bytea AND status IS NULL"},
+                                            " AND key = $2::bytea AND session_id = $3::text"
+                                            " AND status IS NULL"},
     [VITO_PG_TURN_GIVE_UP] = {"turn_give_up", "UPDATE vito.turn_keys SET epoch = 0"
                                               " WHERE tenant_id = $1::text AND key = $2::bytea"
-                                              " AND status IS NULL"},
+                                              " AND session_id = $3::text AND status IS NULL"},
 
     /* 32 tenants have less than RT_BUFFER_BYTES_MAX. */
     [VITO_PG_VAULT_LIST] = {"vault_list", "WITH page AS (SELECT tenant_id FROM vito.tenants"

@@ -148,6 +148,7 @@ vito_pg_turn_end(struct vito_postgres *database, struct vito_pg_item *item)
     } else {
         vito_pg_add_text(&arguments, item->request->tenant_id);
         add_digest(&arguments, &head.key);
+        vito_pg_add_text(&arguments, head.session_id);
         vito_pg_send(&database->link,
                      head.status == VITO_TURN_FORGET ? VITO_PG_TURN_FORGET : VITO_PG_TURN_GIVE_UP,
                      &arguments);
@@ -159,7 +160,7 @@ void
 vito_pg_save_turns(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
 {
     static const enum vito_pg_type types[] = {VITO_PG_TEXT, VITO_PG_BYTEA, VITO_PG_I64,
-                                              VITO_PG_BYTEA};
+                                              VITO_PG_BYTEA, VITO_PG_TEXT};
     struct vito_pg_array *columns = database->columns;
     for (size_t i = 0; i < RT_COUNT_OF(types); i++)
         vito_pg_array_begin(&columns[i], types[i]);
@@ -177,6 +178,7 @@ vito_pg_save_turns(struct vito_postgres *database, const struct vito_pg_item *it
         vito_pg_array_add_bytes(&columns[1], head.key.bytes, sizeof(head.key.bytes));
         vito_pg_array_add_i64(&columns[2], head.status);
         vito_pg_array_add_bytes(&columns[3], bytes, size_bytes);
+        vito_pg_array_add_text(&columns[4], head.session_id);
     }
     if (columns[0].count == 0 && !columns[0].failed)
         return;

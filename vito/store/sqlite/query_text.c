@@ -274,11 +274,13 @@ static const char *const texts[QUERY_COUNT] = {
         " AS newest, coalesce((SELECT min(number) FROM vito_turn_keys WHERE tenant_id = ?1), 0)"
         " AS oldest) WHERE newest - oldest + 1 < ?9",
     [QUERY_TURN_KEEP] = "UPDATE vito_turn_keys SET status = ?3, answer = ?4"
-                        " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
-    [QUERY_TURN_FORGET] = "DELETE FROM vito_turn_keys"
-                          " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
+                        " WHERE tenant_id = ?1 AND key = ?2 AND session_id = ?5"
+                        " AND status IS NULL",
+    [QUERY_TURN_FORGET] = "DELETE FROM vito_turn_keys WHERE tenant_id = ?1 AND key = ?2"
+                          " AND session_id = ?3 AND status IS NULL",
     [QUERY_TURN_GIVE_UP] = "UPDATE vito_turn_keys SET epoch = 0"
-                           " WHERE tenant_id = ?1 AND key = ?2 AND status IS NULL",
+                           " WHERE tenant_id = ?1 AND key = ?2 AND session_id = ?3"
+                           " AND status IS NULL",
 
     [QUERY_SEALED_LIST] = SEALED_ROWS("> ?1"),
     [QUERY_SEALED_OF_TENANT] = SEALED_ROWS("= ?1"),

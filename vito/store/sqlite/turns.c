@@ -88,14 +88,15 @@ vito_turn_end(struct vito_sqlite *database, const struct vito_request *request)
         (head.status > 0 && (head.status < 100 || head.status > 599)))
         return RT_INVALID;
     struct vito_value tenant = vito_text(request->tenant_id), key = digest(&head.key);
+    struct vito_value session = vito_text(head.session_id);
     enum rt_status status;
     if (head.status == VITO_TURN_FORGET)
-        status = VITO_QUERY(database, QUERY_TURN_FORGET, tenant, key);
+        status = VITO_QUERY(database, QUERY_TURN_FORGET, tenant, key, session);
     else if (head.status == VITO_TURN_GIVE_UP)
-        status = VITO_QUERY(database, QUERY_TURN_GIVE_UP, tenant, key);
+        status = VITO_QUERY(database, QUERY_TURN_GIVE_UP, tenant, key, session);
     else
         status = VITO_QUERY(database, QUERY_TURN_KEEP, tenant, key, vito_i64(head.status),
-                            vito_blob(bytes, size_bytes));
+                            vito_blob(bytes, size_bytes), session);
     return status == RT_EMPTY ? RT_OK : status;
 }
 
