@@ -104,12 +104,15 @@ plain_bytes(const char *text, size_t size_bytes)
 }
 
 static void
-json_escape(struct wire_writer *writer, unsigned char c)
+json_escape(struct wire_writer *writer, char c)
 {
     static const char hex[] = "0123456789abcdef";
-    const char code[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-    const char pair[2] = {'\\', c == '\n' ? 'n' : (char)c};
-    if (c == '\n' || c == '"' || c == '\\')
+    unsigned value = (unsigned char)c;
+    const char code[6] = {'\\', 'u', '0', '0', hex[value >> 4], hex[value & 15]};
+    const char pair[2] = {'\\', c};
+    if (c == '\n')
+        put(writer, "\\n", 2);
+    else if (c == '"' || c == '\\')
         put(writer, pair, sizeof(pair));
     else
         put(writer, code, sizeof(code));
@@ -124,33 +127,28 @@ json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
         put(writer, text, plain);
         if (plain == size_bytes)
             break;
-        json_escape(writer, (unsigned char)text[plain]);
+        json_escape(writer, text[plain]);
         text += plain + 1;
         size_bytes -= plain + 1;
     }
     put_byte(writer, '"');
 }
 
-/* A key and what stands around it, at once. */
+/* A key of ours has nothing to escape. */
 static void
 json_key(struct wire_writer *writer, const char *key, bool is_first)
 {
     size_t size_bytes = strlen(key);
     if (!is_first)
         put_byte(writer, ',');
-    char *at = (char *)reserve(writer, size_bytes + 3);
-    if (at == NULL)
-        return;
-    if (plain_bytes(key, size_bytes) < size_bytes) { /* not one of ours */
+    if (plain_bytes(key, size_bytes) < size_bytes) {
         json_string(writer, key, size_bytes);
-        put_byte(writer, ':');
-        return;
+    } else {
+        put_byte(writer, '"');
+        put(writer, key, size_bytes);
+        put_byte(writer, '"');
     }
-    at[0] = '"';
-    memcpy(at + 1, key, size_bytes);
-    at[size_bytes + 1] = '"';
-    at[size_bytes + 2] = ':';
-    writer->size_bytes += size_bytes + 3;
+    put_byte(writer, ':');
 }
 
 static void
