@@ -221,17 +221,22 @@ registry_resolve_tenant(struct rt_actor *self, struct registry *registry,
 
 /* Two of one tenant would spend its slice twice: after a failure nobody is woken before the one
  * that ends has ended. The mailbox outlives the failure. */
-void
-registry_bequeath(struct rt_actor *self, const struct registry_entry *entry)
+static void
+tell_next_life(struct rt_actor *self, const char *tenant_id, struct rt_address tenant)
 {
-    if (entry->tenant.id == 0 && !entry->died)
-        return;
     struct rt_message *message =
         rt_message_create_vital(REGISTRY_FORMER_TENANT, sizeof(struct former_tenant));
     struct former_tenant *former = rt_message_payload(message);
-    RT_TEXT_SET(former->tenant_id, entry->id);
-    former->tenant = entry->tenant;
+    RT_TEXT_SET(former->tenant_id, tenant_id);
+    former->tenant = tenant;
     rt_send_control(self, rt_self(self), message);
+}
+
+void
+registry_bequeath(struct rt_actor *self, const struct registry_entry *entry)
+{
+    if (entry->tenant.id != 0 || entry->died)
+        tell_next_life(self, entry->id, entry->tenant);
 }
 
 void
@@ -241,7 +246,8 @@ registry_on_former(struct rt_actor *self, struct registry *registry,
     struct registry_entry *entry = registry_find(registry, former->tenant_id);
     if (entry == NULL)
         entry = make_entry(registry, former->tenant_id);
-    if (entry == NULL) {
+    if (entry == NULL) { /* this message is gone with us: another one tells the next life */
+        tell_next_life(self, former->tenant_id, former->tenant);
         rt_fail(self, "no_memory");
         return;
     }

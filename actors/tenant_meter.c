@@ -79,6 +79,8 @@ on_more_funded(struct rt_actor *self, struct tenant_funding *funding, enum probl
 {
     struct tenant *tenant = rt_state_of(self);
     struct tenant_leg *leg = RT_CONTAINER_OF(funding, struct tenant_leg, funding);
+    if (why == PROBLEM_NONE && leg->life != 0 && leg->life != leg->book->life)
+        why = PROBLEM_STORE_UNAVAILABLE; /* the store has settled it: the money stays free */
     if (why == PROBLEM_NONE &&
         vito_account_extend(&leg->book->account, leg->hold, leg->size.need_nusd,
                             leg->size.media_ms) != RT_OK)
