@@ -355,9 +355,17 @@ is_answered(const struct fleet *fleet)
     return count_waiting(fleet) == 0;
 }
 
+/* Nobody stands still any more without knowing what was settled meanwhile. */
 static bool
 is_tidy(const struct fleet *fleet)
 {
+    for (unsigned i = 0; i < fleet->count; i++) {
+        const struct sim_lease *lease = &fleet->shared.leases[i];
+        const struct sim_link *link = fleet->nodes[i].link;
+        if (link != NULL && (!lease->is_live || lease->epoch != link->epoch ||
+                             sim_link_now_ns(link) > rt_sim_now_ns(fleet->clock)))
+            return false;
+    }
     return sim_shared_is_tidy(&fleet->shared);
 }
 
