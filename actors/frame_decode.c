@@ -7,13 +7,19 @@
 #include "actors/frames.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <msgpack.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "net/utf8.h"
+#include "runtime/text.h"
+
 enum { NESTING_MAX = 16 };
 #define LAST_SEQ_MAX (INT64_C(1) << 53) /* a double counts so far */
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are what they were */
 
 /* A member's value as either format has it. */
 struct text {
@@ -59,7 +65,8 @@ json_id(const cJSON *object, struct fields *fields)
     int length = -1;
     if (cJSON_IsString(item)) {
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%s", item->valuestring);
-    } else if (cJSON_IsNumber(item) && item->valuedouble == (double)(int64_t)item->valuedouble) {
+    } else if (cJSON_IsNumber(item) && item->valuedouble == floor(item->valuedouble) &&
+               fabs(item->valuedouble) <= EXACT_MAX) {
         fields->id.is_number = true;
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%lld", (long long)item->valuedouble);
     }
@@ -81,15 +88,18 @@ json_last_seq(const cJSON *object, struct fields *fields)
         fields->wrong = "last_seq";
 }
 
-/* How deep brackets nest outside strings: cJSON's own limit is a thousand. */
+/* Whether cJSON is not to see it: its own limit to nesting is a thousand, and it ends a string at
+ * an escaped zero. */
 static bool
-nests_too_deep(const uint8_t *bytes, size_t size_bytes)
+is_beyond_cjson(const uint8_t *bytes, size_t size_bytes)
 {
     int depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < size_bytes; i++) {
         uint8_t c = bytes[i];
         if (in_string) {
+            if (c == '\\' && size_bytes - i >= 6 && memcmp(bytes + i + 1, "u0000", 5) == 0)
+                return true;
             if (c == '\\')
                 i++;
             in_string = c != '"';
@@ -107,7 +117,7 @@ nests_too_deep(const uint8_t *bytes, size_t size_bytes)
 static cJSON *
 json_parse(const uint8_t *bytes, size_t size_bytes, struct frame_in *frame)
 {
-    if (memchr(bytes, '\0', size_bytes) != NULL || nests_too_deep(bytes, size_bytes)) {
+    if (memchr(bytes, '\0', size_bytes) != NULL || is_beyond_cjson(bytes, size_bytes)) {
         fail(frame, problem_make(PROBLEM_MALFORMED_JSON, "zero bytes or more than %d levels",
                                  NESTING_MAX));
         return NULL;
@@ -142,12 +152,20 @@ json_fields(const cJSON *object, struct fields *fields)
     json_id(object, fields);
 }
 
+/* JSON's texts are UTF-8 without zero bytes by now; MessagePack's may be anything. */
+static bool
+is_text(const msgpack_object_str *str)
+{
+    return net_utf8_is_valid((const uint8_t *)str->ptr, str->size) &&
+           memchr(str->ptr, '\0', str->size) == NULL;
+}
+
 static struct text
 pack_text(const msgpack_object *value, const char *name, struct fields *fields)
 {
     if (value->type == MSGPACK_OBJECT_NIL)
         return (struct text){NULL, 0};
-    if (value->type != MSGPACK_OBJECT_STR) {
+    if (value->type != MSGPACK_OBJECT_STR || !is_text(&value->via.str)) {
         fields->wrong = name;
         return (struct text){NULL, 0};
     }
@@ -160,14 +178,16 @@ pack_id(const msgpack_object *value, struct fields *fields)
     int length = -1;
     if (value->type == MSGPACK_OBJECT_NIL)
         return;
-    if (value->type == MSGPACK_OBJECT_STR) {
+    if (value->type == MSGPACK_OBJECT_STR && is_text(&value->via.str)) {
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%.*s", (int)value->via.str.size,
                           value->via.str.ptr);
-    } else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+    } else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+               value->via.u64 <= (uint64_t)EXACT_MAX) {
         fields->id.is_number = true;
         length =
             snprintf(fields->id.text, FRAME_ID_BYTES, "%llu", (unsigned long long)value->via.u64);
-    } else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
+    } else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER &&
+               value->via.i64 >= -(int64_t)EXACT_MAX) {
         fields->id.is_number = true;
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%lld", (long long)value->via.i64);
     }
@@ -412,14 +432,15 @@ read_frame(const struct fields *fields, size_t wire_bytes, struct frame_in *fram
         if (text_is(fields->type, types[i].name))
             frame->type = types[i].type;
     if (fields->wrong != NULL)
-        fail(frame, problem_make(PROBLEM_INVALID_FIELD, "%s has the wrong type or is too long",
-                                 fields->wrong));
+        fail(frame,
+             problem_make(PROBLEM_INVALID_FIELD,
+                          "%s has the wrong type, is too long or is not UTF-8", fields->wrong));
     else if (fields->type.bytes == NULL)
         fail(frame,
              problem_make(PROBLEM_UNKNOWN_TYPE, "a frame needs /type, for example \"turn\""));
     else if (frame->type == CLIENT_BAD)
         fail(frame, problem_make(PROBLEM_UNKNOWN_TYPE, "no frame type \"%.*s\"",
-                                 (int)(fields->type.size_bytes < 40 ? fields->type.size_bytes : 40),
+                                 (int)rt_text_cut(fields->type.bytes, fields->type.size_bytes, 40),
                                  fields->type.bytes));
     else if (frame->type != CLIENT_AUDIO && wire_bytes > FRAME_JSON_BYTES_MAX)
         fail(frame, problem_make(PROBLEM_TOO_BIG, "frames other than audio are limited to %d bytes",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/assert.h"
+#include "runtime/text.h"
 
 struct kind {
     const char *token;
@@ -97,8 +98,11 @@ problem_make(enum problem_reason reason, const char *detail_format, ...)
         return problem;
     va_list arguments;
     va_start(arguments, detail_format);
-    vsnprintf(problem.detail, sizeof(problem.detail), detail_format, arguments);
+    char
+        detail[PROBLEM_DETAIL_BYTES + 4]; /* and a character more, to see where the last one ends */
+    vsnprintf(detail, sizeof(detail), detail_format, arguments);
     va_end(arguments);
+    memcpy(problem.detail, detail, rt_text_cut(detail, strlen(detail), sizeof(problem.detail) - 1));
     return problem;
 }
 

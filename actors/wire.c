@@ -1,6 +1,7 @@
 #include "actors/wire.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <msgpack.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -344,10 +345,12 @@ wire_binary(struct wire_writer *writer, const char *key, const void *bytes, size
         msgpack_pack_bin_with_body(&packer, bytes, size_bytes);
 }
 
+#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
 static void
 pack_number(struct wire_writer *writer, const char *key, double value)
 {
-    if (value == (double)(int64_t)value) {
+    if (value == floor(value) && fabs(value) <= EXACT_MAX) {
         wire_int(writer, key, (int64_t)value);
         return;
     }
@@ -382,7 +385,14 @@ pack_item(struct wire_writer *writer, const char *key, const cJSON *item)
 void
 wire_json(struct wire_writer *writer, const char *key, const char *json, size_t size_bytes)
 {
-    cJSON *document = cJSON_ParseWithLength(json, size_bytes);
+    const char *end = NULL;
+    cJSON *document = cJSON_ParseWithLengthOpts(json, size_bytes, &end, false);
+    while (document != NULL && end < json + size_bytes && strchr(" \t\r\n", *end) != NULL)
+        end++;
+    if (document != NULL && end != json + size_bytes) { /* something stands behind it */
+        cJSON_Delete(document);
+        document = NULL;
+    }
     if (document == NULL) {
         wire_null(writer, key);
     } else if (writer->format == WIRE_MSGPACK) {

@@ -13,4 +13,7 @@ if(TWIN_SANITIZE)
   target_compile_options(twin_options INTERFACE -fsanitize=${TWIN_SANITIZE}
     -fno-sanitize-recover=all)
   target_link_options(twin_options INTERFACE -fsanitize=${TWIN_SANITIZE})
+  if(TWIN_SANITIZE MATCHES address)
+    target_compile_definitions(twin_options INTERFACE RT_ADDRESS_SANITIZER)
+  endif()
 endif()

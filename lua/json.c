@@ -9,6 +9,7 @@
 #include "lua/owned.h"
 #include "lua/shape.h"
 #include "lua/vm.h"
+#include "net/utf8.h"
 
 enum { SLOTS_PER_LEVEL = 4, NUMBER_BYTES = 24 };
 
@@ -46,7 +47,8 @@ is_blank(const char *text, const char *end)
 cJSON *
 tlua_json_parse(const char *text, size_t size_bytes)
 {
-    if (nesting(text, size_bytes) > TLUA_JSON_DEPTH_MAX)
+    if (nesting(text, size_bytes) > TLUA_JSON_DEPTH_MAX ||
+        !net_utf8_is_valid((const uint8_t *)text, size_bytes))
         return NULL;
     const char *end = text;
     cJSON *value = cJSON_ParseWithLengthOpts(text, size_bytes, &end, false);
@@ -157,15 +159,20 @@ fail(struct writer *writer, cJSON *tree, const char *problem)
     return NULL;
 }
 
-/* The text on top of the stack; NULL when it has a zero byte, which cJSON cannot hold. */
+/* The text on top of the stack; NULL when it is none that JSON, or cJSON, can hold. */
 static const char *
 text_at_top(struct writer *writer)
 {
-    const char *text = lua_tostring(writer->state, -1);
-    if (strlen(text) == lua_objlen(writer->state, -1))
-        return text;
-    (void)fail(writer, NULL, "a text has a zero byte in it");
-    return NULL;
+    size_t size_bytes;
+    const char *text = lua_tolstring(writer->state, -1, &size_bytes);
+    const char *problem = NULL;
+    if (strlen(text) != size_bytes)
+        problem = "a text has a zero byte in it";
+    else if (!net_utf8_is_valid((const uint8_t *)text, size_bytes))
+        problem = "a text is not UTF-8";
+    if (problem != NULL)
+        (void)fail(writer, NULL, problem);
+    return problem == NULL ? text : NULL;
 }
 
 static cJSON *

@@ -197,6 +197,17 @@ cut_out(struct net_http1 *http, struct span span)
     return text;
 }
 
+/* A value that others would cut at a control character, or read past one, is two values (RFC 9110,
+ * section 5.5). */
+static bool
+has_control_character(const char *text, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++)
+        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f)
+            return true;
+    return false;
+}
+
 static bool
 cut_out_header(struct net_http1 *http, size_t index)
 {
@@ -212,6 +223,8 @@ cut_out_header(struct net_http1 *http, size_t index)
     while (value.size_bytes > 0 && (head[value.at + value.size_bytes - 1] == ' ' ||
                                     head[value.at + value.size_bytes - 1] == '\t'))
         value.size_bytes--;
+    if (has_control_character(head + value.at, value.size_bytes))
+        return false;
     http->headers[index] = (struct net_header){
         .name = name, .value = value.size_bytes == 0 ? "" : cut_out(http, value)};
     return name[0] != '\0';

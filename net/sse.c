@@ -106,8 +106,8 @@ end_line(struct net_sse *sse, const char *line, size_t size_bytes)
         return net_bytes_append(&sse->data, value, value_bytes) &&
                net_bytes_append(&sse->data, "\n", 1);
     value = value_of(line, size_bytes, "event", &value_bytes);
-    if (value == NULL)
-        return true;
+    if (value == NULL || memchr(value, '\0', value_bytes) != NULL)
+        return true; /* a name with a zero byte in it is none that anybody could ask for */
     net_bytes_clear(&sse->name);
     return net_bytes_append(&sse->name, value, value_bytes);
 }

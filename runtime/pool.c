@@ -8,8 +8,9 @@
 
 #include "runtime/compiler.h"
 
-/* Under AddressSanitizer a free block is poisoned, all but its links. */
-#ifdef __SANITIZE_ADDRESS__
+/* Under AddressSanitizer a free block is poisoned, all but its links, and of one that is taken what
+ * lies beyond the size that was asked for. */
+#ifdef RT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #define POISON(block, size_bytes)                                                                  \
     ASAN_POISON_MEMORY_REGION((struct block *)(block) + 1, (size_bytes) - sizeof(struct block))
@@ -128,7 +129,7 @@ rt_pool_take(size_t size_bytes)
     struct block *block = cache->hot.top;
     cache->hot.top = block->next;
     cache->hot.count--;
-    UNPOISON(block, class_bytes(class));
+    UNPOISON(block, size_bytes);
     return block;
 }
 

@@ -43,4 +43,17 @@ rt_text_of_int(int64_t value, char room[RT_INT_TEXT_BYTES])
     return at;
 }
 
+/* How many bytes of a UTF-8 text to keep so that they are at most `bytes_max` and no character is
+ * cut in two. */
+static inline size_t
+rt_text_cut(const char *text, size_t size_bytes, size_t bytes_max)
+{
+    if (size_bytes <= bytes_max)
+        return size_bytes;
+    size_t kept = bytes_max;
+    while (kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
+        kept--;
+    return kept;
+}
+
 #endif

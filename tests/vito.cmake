@@ -1,4 +1,5 @@
-foreach(unit account audit_chain audit_verify id identity jwks jwt login_limit money period policy_config rate_limit rate_line
+foreach(unit account audit_chain audit_verify id identity json jwks jwt login_limit money period policy_config
+    rate_limit rate_line
     rate_people rate_promises rate_window
     postgres secrets sqlite store intake time_text zone)
   twin_test(vito ${unit})
@@ -8,6 +9,7 @@ if(TARGET test_intake)
 endif()
 if(TARGET test_policy_config)
   target_link_libraries(test_policy_config PRIVATE PkgConfig::CJSON)
+  target_link_libraries(test_json PRIVATE PkgConfig::CJSON)
   target_compile_definitions(test_policy_config PRIVATE
     TWIN_SCHEMA_DIR="${PROJECT_SOURCE_DIR}/schema")
 

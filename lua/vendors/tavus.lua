@@ -92,9 +92,19 @@ local function call(method, path, body)
   }
 end
 
+-- Ids become parts of paths, so they may have only what needs no escape there (RFC 3986, 2.3).
+local ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+
 local function is_id(text)
-  return type(text) == "string" and #text > 0 and #text <= 128 and not text:find("/", 1, true)
-    and not text:find("?", 1, true) and not text:find(" ", 1, true)
+  if type(text) ~= "string" or #text == 0 or #text > 128 then
+    return false
+  end
+  for i = 1, #text do
+    if not ID_CHARACTERS:find(text:sub(i, i), 1, true) then
+      return false
+    end
+  end
+  return true
 end
 
 -- The tables in the list that `body` has under this name.

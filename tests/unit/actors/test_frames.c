@@ -137,6 +137,50 @@ Test(frames, an_id_that_is_too_long_is_refused)
     cr_assert_eq(reason_of(text), PROBLEM_INVALID_FIELD);
 }
 
+Test(frames, a_number_that_cannot_be_echoed_exactly_is_no_id)
+{
+    cr_assert_eq(reason_of("{\"type\":\"end\",\"id\":9007199254740992}"), PROBLEM_NONE);
+    cr_assert_eq(reason_of("{\"type\":\"end\",\"id\":1e300}"), PROBLEM_INVALID_FIELD);
+    decode(WIRE_MSGPACK,
+           "\x82\xa4type\xa3"
+           "end\xa2id\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+           22);
+    cr_assert_eq(frame.problem.reason, PROBLEM_INVALID_FIELD);
+}
+
+Test(frames, an_escaped_zero_is_refused_not_cut_at)
+{
+    cr_assert_eq(reason_of("{\"type\":\"turn\",\"text\":\"pay\\u0000ment\"}"),
+                 PROBLEM_MALFORMED_JSON);
+    decode_json("{\"type\":\"turn\",\"text\":\"pay\\\\u0000ment\"}");
+    cr_assert(body_is("pay\\u0000ment"), "that one is a backslash and text");
+}
+
+Test(frames, texts_in_messagepack_are_utf8_without_zero_bytes)
+{
+    static const char *const values[] = {"\xa2"
+                                         "a\xff",
+                                         "\xa2"
+                                         "a\0"};
+    for (size_t i = 0; i < 2; i++) {
+        char turn[32] = "\x82\xa4type\xa4turn\xa4text", id[32] = "\x82\xa4type\xa3"
+                                                                 "end\xa2id";
+        memcpy(turn + 16, values[i], 3);
+        memcpy(id + 13, values[i], 3);
+        decode(WIRE_MSGPACK, turn, 19);
+        cr_assert_eq(frame.problem.reason, PROBLEM_INVALID_FIELD, "%zu", i);
+        decode(WIRE_MSGPACK, id, 16);
+        cr_assert_eq(frame.problem.reason, PROBLEM_INVALID_FIELD, "%zu", i);
+    }
+}
+
+Test(frames, a_refused_type_is_shown_in_whole_characters)
+{
+    decode_json("{\"type\":\"123456789012345678901234567890123456789\xc3\xb1\"}");
+    cr_assert_str_eq(frame.problem.detail,
+                     "no frame type \"123456789012345678901234567890123456789\"");
+}
+
 Test(frames, only_audio_may_be_large)
 {
     size_t size = FRAME_JSON_BYTES_MAX + 100;

@@ -35,3 +35,12 @@ Test(problem, a_long_detail_is_cut_not_overrun)
     struct problem problem = problem_make(PROBLEM_INTERNAL, "%0600d", 1);
     cr_assert_eq(strlen(problem.detail), PROBLEM_DETAIL_BYTES - 1);
 }
+
+Test(problem, a_detail_is_not_cut_within_a_character)
+{
+    struct problem problem =
+        problem_make(PROBLEM_INTERNAL, "%0*d\xc3\xb1", PROBLEM_DETAIL_BYTES - 2, 1);
+    cr_assert_eq(strlen(problem.detail), PROBLEM_DETAIL_BYTES - 2);
+    problem = problem_make(PROBLEM_INTERNAL, "%0*d\xc3\xb1", PROBLEM_DETAIL_BYTES - 3, 1);
+    cr_assert_str_eq(problem.detail + PROBLEM_DETAIL_BYTES - 3, "\xc3\xb1");
+}

@@ -117,6 +117,7 @@ Test(policy_vm, facts_that_do_not_fit_are_dropped_and_the_decision_stays)
         "return decision.deny('no', { 1, 2, 3 })",
         "local t = {} t.t = t return decision.deny('no', t)",
         "return decision.deny('no', { z = 'a' .. string.char(0) })",
+        "return decision.deny('no', { z = 'a' .. string.char(255) })",
     };
     for (size_t i = 0; i < RT_COUNT_OF(bodies); i++) {
         struct policy_decision decision = policy_box_run(bodies[i]);

@@ -257,6 +257,9 @@ static const char *const malformed[] = {
     "GET / HTTP/1.1\r\n" HOST "no colon\r\n\r\n",
     "GET / HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n", /* a bare CR */
     "GET / HTTP/1.1\r\n" HOST "X: a\x01\r\n\r\n",
+    "GET / HTTP/1.1\r\n" HOST "X: \x01\r\n\r\n",
+    "GET / HTTP/1.1\r\n" HOST "X: \x7f"
+    "a\r\n\r\n",
     "GET / HTTP/1.1\r\n" HOST "X\xE9: a\r\n\r\n",
     "GET /\xE9 HTTP/1.1\r\n" HOST "\r\n",
     "GET /#a HTTP/1.1\r\n" HOST "\r\n",

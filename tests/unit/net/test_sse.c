@@ -52,6 +52,11 @@ Test(sse, one_space_after_the_colon_is_not_data)
                      "message=test;message=test;message= test;");
 }
 
+Test(sse, a_name_with_a_zero_byte_is_no_name)
+{
+    cr_assert_str_eq(READ("event: a\0b\ndata: 1\n\n"), "message=1;");
+}
+
 Test(sse, a_field_without_colon_has_an_empty_value)
 {
     cr_assert_str_eq(READ("data\n\ndata\ndata\n\ndata:\n\n"), "message=;message=\n;message=;");
