@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/registry_state.h"
+#include "runtime/pool.h"
 #include "runtime/text.h"
 
 /* What a change waits for, when news made us ask. */
@@ -44,12 +45,27 @@ pass_on(struct rt_actor *self, const struct registry *registry, const struct vit
     rt_send_control(self, entry->tenant, message);
 }
 
+/* The vault's keeper reads again what it has of the tenant, which may be new to it, or gone. */
+static void
+tell_keeper(struct rt_actor *self, const struct registry *registry, const struct vito_news *news)
+{
+    if (registry->world->vault == NULL)
+        return;
+    struct rt_message *message = rt_message_create_vital(VITO_NEWS, sizeof(*news));
+    *(struct vito_news *)rt_message_payload(message) = *news;
+    rt_send_control(self, registry->world->keeper, message);
+}
+
 void
 registry_on_news(struct rt_actor *self, struct registry *registry, const struct vito_news *news)
 {
     switch (news->kind) {
     case VITO_NEWS_TENANT:
         read_documents(self, registry, news->tenant_id);
+        tell_keeper(self, registry, news);
+        break;
+    case VITO_NEWS_SECRETS:
+        tell_keeper(self, registry, news);
         break;
     case VITO_NEWS_KEYS:
         ask(self, registry, VITO_KEY_LIST, reads_keys, news->tenant_id);
@@ -63,17 +79,53 @@ registry_on_news(struct rt_actor *self, struct registry *registry, const struct 
     }
 }
 
+/* Takes a tenant's keys out of the table, all there are when `tenant_id` is "". */
+static struct registry_key *
+take_keys_out(struct registry *registry, const char *tenant_id)
+{
+    struct registry_key *taken = NULL;
+    for (struct rt_table_link *link = rt_table_first(&registry->keys), *next; link != NULL;
+         link = next) {
+        next = link->newer;
+        struct registry_key *entry = RT_CONTAINER_OF(link, struct registry_key, link);
+        if (*tenant_id != '\0' && strcmp(entry->key.tenant_id, tenant_id) != 0)
+            continue;
+        rt_table_remove(&registry->keys, link);
+        entry->next = taken;
+        taken = entry;
+    }
+    return taken;
+}
+
+/* What was got with a key that is gone goes with it, as it did where it was removed. */
+static void
+revoke_if_gone(struct rt_actor *self, struct registry *registry, const struct vito_key *key)
+{
+    if (registry_find_key(registry, &key->digest) != NULL)
+        return;
+    const struct registry_entry *entry = registry_find(registry, key->tenant_id);
+    bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
+    registry_revoke(self, registry, awake ? entry->tenant : RT_NOBODY, key->id);
+}
+
 /* A key that cannot be kept for want of memory is as unknown as before. */
 static void
-replace_keys(struct registry *registry, const char *tenant_id, const struct rt_buffer *list)
+replace_keys(struct rt_actor *self, struct registry *registry, const char *tenant_id,
+             const struct rt_buffer *list)
 {
-    registry_remove_keys(registry, tenant_id, NULL);
+    struct registry_key *old = take_keys_out(registry, tenant_id);
     size_t count = list == NULL ? 0 : list->size_bytes / sizeof(struct vito_key);
-    for (size_t i = 0; i < count; i++) {
+    bool fits = true;
+    for (size_t i = 0; i < count && fits; i++) {
         struct vito_key key;
         memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));
-        if (!registry_add_key(registry, &key))
-            return;
+        fits = registry_add_key(registry, &key);
+    }
+    while (old != NULL) {
+        struct registry_key *entry = old;
+        old = entry->next;
+        revoke_if_gone(self, registry, &entry->key);
+        rt_pool_give(entry, sizeof(*entry));
     }
 }
 
@@ -83,7 +135,7 @@ registry_on_news_read(struct rt_actor *self, struct registry *registry,
                       struct rt_buffer *document)
 {
     if (change->kind == reads_keys && stored->status == RT_OK) {
-        replace_keys(registry, change->tenant_id, document);
+        replace_keys(self, registry, change->tenant_id, document);
     } else if (change->kind == reads_document) {
         struct registry_entry *entry = registry_find(registry, change->tenant_id);
         bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;

@@ -38,6 +38,7 @@ struct registry_entry {
 
 struct registry_key {
     struct rt_table_link link; /* by digest */
+    struct registry_key *next; /* while its tenant's keys are replaced */
     struct vito_key key;
 };
 

@@ -3,29 +3,12 @@
 #include <string.h>
 
 #include "actors/messages.h"
+#include "actors/vault_state.h"
 #include "actors/wire.h"
-#include "actors/world.h"
 #include "runtime/log.h"
 #include "runtime/text.h"
 
 enum { TRIES_MAX = 3 };
-
-enum phase { KEEPER_IDLE, KEEPER_WRITING, KEEPER_READING };
-
-struct keeper {
-    const struct world *world;
-    enum phase phase;
-    struct rt_owed *owed; /* NULL: nobody waits, the master key is replaced by itself */
-    struct vault_change change;
-    struct rt_buffer *value; /* of a secret; ours alone */
-    struct rt_buffer *plan;
-    size_t plan_read;          /* how much of it was read again */
-    enum rt_status plan_ended; /* why it was */
-    unsigned tries;
-    int64_t version; /* of the secret that is put */
-    int64_t rows;    /* written so far */
-    uint64_t request_id;
-};
 
 static void
 finish(struct rt_actor *self, struct keeper *keeper, struct rt_message *answer)
@@ -42,8 +25,7 @@ finish(struct rt_actor *self, struct keeper *keeper, struct rt_message *answer)
     rt_buffer_release(keeper->plan);
     keeper->owed = NULL;
     keeper->value = keeper->plan = NULL;
-    keeper->phase = KEEPER_IDLE;
-    rt_unstash(self);
+    vault_refresh_next(self, keeper);
 }
 
 static struct rt_message *
@@ -168,15 +150,6 @@ list(const struct keeper *keeper, const struct vault_change *change)
     return written_message(200, writer);
 }
 
-static void
-ask_store(struct rt_actor *self, struct keeper *keeper, enum phase phase,
-          struct vito_request *request)
-{
-    const struct vito_store *store = &keeper->world->store;
-    keeper->phase = phase;
-    store->submit(store->self, self, request, ++keeper->request_id);
-}
-
 /* What is said of the change in the tenant's audit trail: a row of its own, ahead of the plan. */
 static struct rt_buffer *
 with_details(const struct keeper *keeper)
@@ -227,7 +200,7 @@ write_plan(struct rt_actor *self, struct keeper *keeper)
     if (request.document == NULL)
         refuse(self, keeper, RT_NO_MEMORY);
     else
-        ask_store(self, keeper, KEEPER_WRITING, &request);
+        vault_ask_store(self, keeper, KEEPER_WRITING, &request);
 }
 
 static enum rt_status
@@ -308,7 +281,7 @@ read_again(struct rt_actor *self, struct keeper *keeper)
         if (row.sealed.kind == VITO_SEALED_KEY || row.sealed.kind == VITO_SEALED_ROOT) {
             RT_TEXT_SET(keeper->change.tenant_id, row.sealed.tenant_id);
             RT_TEXT_SET(request.tenant_id, row.sealed.tenant_id);
-            ask_store(self, keeper, KEEPER_READING, &request);
+            vault_ask_store(self, keeper, KEEPER_READING, &request);
             return true;
         }
     return false;
@@ -391,6 +364,21 @@ begin(struct rt_actor *self, struct keeper *keeper, const struct vault_change *c
     go_on(self, keeper);
 }
 
+/* Each gateway has its master key in a file of its own: replaced here, the others could open
+ * nothing that is sealed from then on. */
+static void
+refuse_shared_master(struct rt_actor *self, const struct rt_message *message)
+{
+    const struct problem problem = problem_make(
+        PROBLEM_CONFLICT, "other gateways may be on this store, and each has the "
+                          "master key in a file: docs/vault.md says how to replace it");
+    struct rt_message *answer = done_message(0, &problem, NULL);
+    if (answer != NULL)
+        rt_answer(self, message, answer);
+    else
+        rt_answer_failed(self, message, RT_NO_MEMORY);
+}
+
 static void
 on_change(struct rt_actor *self, struct keeper *keeper, struct rt_message *message)
 {
@@ -403,7 +391,11 @@ on_change(struct rt_actor *self, struct keeper *keeper, struct rt_message *messa
             rt_answer_failed(self, message, RT_NO_MEMORY);
         return;
     }
-    if (keeper->phase != KEEPER_IDLE) {
+    if (change->what == VAULT_ROTATE_MASTER && keeper->world->store.listen != NULL) {
+        refuse_shared_master(self, message);
+        return;
+    }
+    if (keeper->phase != KEEPER_IDLE && keeper->phase != KEEPER_WAITING) {
         if (!rt_stash(self, message))
             rt_answer_failed(self, message, RT_NO_MEMORY);
         return;
@@ -430,6 +422,10 @@ vault_handle(struct rt_actor *self, void *state, struct rt_message *message)
     struct keeper *keeper = state;
     if (message->kind == RT_KIND_START)
         on_start(self, keeper);
+    else if (message->kind == RT_KIND_TIMER && keeper->phase == KEEPER_WAITING)
+        vault_refresh_next(self, keeper);
+    else if (message->kind == VITO_NEWS)
+        vault_on_news(self, keeper, vito_news_of(message));
     else if (message->kind == VAULT_CHANGE)
         on_change(self, keeper, message);
     else if (message->kind != VITO_STORED || message->request_id != keeper->request_id)
@@ -438,6 +434,8 @@ vault_handle(struct rt_actor *self, void *state, struct rt_message *message)
         on_written(self, keeper, vito_stored_of(message)->status);
     else if (keeper->phase == KEEPER_READING)
         on_read(self, keeper, vito_stored_of(message)->status, message->buffer);
+    else if (keeper->phase == KEEPER_REFRESHING)
+        vault_on_refreshed(self, keeper, vito_stored_of(message)->status, message->buffer);
 }
 
 static enum rt_status
@@ -454,6 +452,8 @@ vault_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
     (void)reason;
     struct keeper *keeper = state;
+    keeper->stale_count = 0;
+    keeper->all_stale = false;
     finish(self, keeper, NULL);
 }
 

@@ -6,6 +6,7 @@
  *        ▲         │ somebody else was first, or nobody knows
  *        └─ read ◄─┘
  *
+ * What other gateways change is read again between changes (VITO_NEWS, from the registry).
  * While the master key is replaced it goes on by itself, also after a restart (START).
  */
 #ifndef ACTORS_VAULT_H

@@ -1,7 +1,8 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
 set(suites access autobahn bad_input bad_policies budget cap commands echo hot_path isolation memory
-  nodes postgres rate runtime secrets session slow_readers tickets tokens vendor_faults video)
+  nodes postgres rate runtime secrets session shared_secrets slow_readers
+  tickets tokens vendor_faults video)
 if(TWIN_SANITIZE MATCHES thread)
   set(suites budget session vendor_faults) # the ways of threads through all layers
 elseif(NOT build_prefix STREQUAL "")

@@ -247,6 +247,7 @@ enum vito_news_kind {
     VITO_NEWS_KEYS,     /* so were its keys */
     VITO_NEWS_RECALL,   /* one of them is short of its money: return what is free */
     VITO_NEWS_RETURNED, /* some of its money came back */
+    VITO_NEWS_SECRETS,  /* its secrets, or the key they are sealed with, were changed */
     VITO_NEWS_COUNT,
 };
 

@@ -342,6 +342,29 @@ vito_vault_replace(struct vito_vault *vault, const char *tenant_id,
     return status;
 }
 
+enum rt_status
+vito_vault_replace_next(struct vito_vault *vault, const char *after,
+                        const struct rt_buffer *document, char last_out[VITO_TENANT_ID_BYTES])
+{
+    struct vito_sealed_row row;
+    last_out[0] = '\0';
+    for (size_t offset = 0; vito_sealed_next(document, &offset, &row);)
+        if (row.sealed.kind == VITO_SEALED_TENANT && strcmp(row.sealed.tenant_id, last_out) > 0)
+            memcpy(last_out, row.sealed.tenant_id, VITO_TENANT_ID_BYTES);
+    pthread_mutex_lock(&vault->mutex);
+    for (struct rt_table_link *link = rt_table_first(&vault->tenants); link != NULL;
+         link = link->newer) {
+        /* One that is not listed stays, without secrets: it may be new here. */
+        struct vault_tenant *tenant = RT_CONTAINER_OF(link, struct vault_tenant, link);
+        if (strcmp(tenant->id, after) > 0 &&
+            (last_out[0] == '\0' || strcmp(tenant->id, last_out) <= 0))
+            empty(tenant);
+    }
+    enum rt_status status = vault_take_locked(vault, document);
+    pthread_mutex_unlock(&vault->mutex);
+    return status;
+}
+
 static void
 describe(const struct vault_row *row, bool is_sound, struct vito_vault_entry *entry_out)
 {

@@ -136,4 +136,14 @@ RT_MUST_USE enum rt_status vito_vault_take(struct vito_vault *vault,
 RT_MUST_USE enum rt_status vito_vault_replace(struct vito_vault *vault, const char *tenant_id,
                                               const struct rt_buffer *document);
 
+/*
+ * The same for all tenants behind `after`, as VITO_VAULT_LIST goes through them: `document` is the
+ * next of its answers.
+ *
+ *   last_out   the last tenant in it, "" when there are none any more: all behind `after` were it
+ */
+RT_MUST_USE enum rt_status vito_vault_replace_next(struct vito_vault *vault, const char *after,
+                                                   const struct rt_buffer *document,
+                                                   char last_out[VITO_TENANT_ID_BYTES]);
+
 #endif

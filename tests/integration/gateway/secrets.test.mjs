@@ -2,42 +2,17 @@
 // on, by its own adapter; keys are replaced under load and through crashes; and a value is found
 // nowhere it was not sent to.
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import { once } from 'node:events'
 import { access, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { World, bin, run, sleep, until } from '../harness.mjs'
+import { Vendor } from '../key_vendor.mjs'
 
 const RICH = {
   policy_config: {
     limits: { monthly_hard_limit_usd: '1000' },
     rate: { per_second: 10000, burst: 10000 },
   },
-}
-
-// A vendor that takes any key, and remembers it.
-class Vendor {
-  constructor() {
-    this.keys = []
-    this.server = createServer((request, response) => {
-      this.keys.push(request.headers.authorization)
-      request.resume()
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-      response.write('data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n')
-      response.write(
-        'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n\n',
-      )
-      response.end('data: [DONE]\n\n')
-    })
-  }
-
-  async listen() {
-    this.server.listen(0, '127.0.0.1')
-    await once(this.server, 'listening')
-    this.url = `http://127.0.0.1:${this.server.address().port}`
-    return this
-  }
 }
 
 let vendor, world, a, b

@@ -610,6 +610,44 @@ Test(vault, what_another_gateway_wrote_is_taken_in)
     rt_buffer_release(document);
 }
 
+static char last[VITO_TENANT_ID_BYTES];
+
+/* Takes in the next of all tenants behind `after`. */
+static void
+replace_behind(const char *after)
+{
+    struct vito_request request = {.op = VITO_VAULT_LIST};
+    struct vito_stored stored;
+    struct rt_buffer *document;
+    memcpy(request.list.after, after, strlen(after));
+    cr_assert_eq(vito_sqlite_ask(database, &request, &stored, &document), RT_OK);
+    cr_assert_eq(vito_vault_replace_next(vault, after, document, last), RT_OK);
+    rt_buffer_release(document);
+}
+
+Test(vault, all_that_other_gateways_wrote_is_taken_in)
+{
+    make_tenant("a");
+    make_tenant("b");
+    put("a", "one");
+    put("b", "two");
+    cr_assert(vito_vault_add_tenant(vault, "c"));
+    vito_vault_remove_tenant(vault, "a");
+    struct vito_request request = {.op = VITO_TENANT_REMOVE, .tenant_id = "b"};
+    struct vito_stored stored;
+    struct rt_buffer *none;
+    cr_assert_eq(vito_sqlite_ask(database, &request, &stored, &none), RT_OK);
+    replace_behind("");
+    cr_assert_str_eq(last, "a");
+    assert_gets("a", "one");
+    assert_gets("b", "two");
+    replace_behind("a");
+    cr_assert_str_eq(last, "", "there are no others");
+    assert_gets("a", "one");
+    cr_assert_neq(get_as("openai", "b", "openai.api_key"), RT_OK, "it has no key any more");
+    cr_assert(vito_vault_has_tenant(vault, "c"), "it may be new");
+}
+
 /* Reads a whole file; how often the bytes are in it. */
 static unsigned
 count_in_file(const char *file, const uint8_t *bytes, size_t size_bytes)

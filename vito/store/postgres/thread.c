@@ -136,6 +136,7 @@ attach(struct vito_postgres_thread *thread)
     plan_beat(thread);
     tell(thread, &(struct vito_news){.kind = VITO_NEWS_TENANT});
     tell(thread, &(struct vito_news){.kind = VITO_NEWS_KEYS});
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_SECRETS});
 }
 
 /* Whether a transaction whose commit nobody confirmed took place. */

@@ -159,6 +159,8 @@ vito_pg_vault_write(struct vito_postgres *database, struct vito_pg_item *item)
         item->stored.status = RT_INVALID;
     if (outcome == VITO_PG_DONE && item->stored.status == RT_OK)
         outcome = write_event(database, item, &details);
+    if (outcome == VITO_PG_DONE && item->stored.status == RT_OK)
+        vito_pg_tell(database, VITO_NEWS_SECRETS, item->request->tenant_id);
     if (outcome != VITO_PG_DONE || item->stored.status == RT_OK)
         return outcome;
     vito_pg_send_text(&database->link, "ROLLBACK TO rows");
