@@ -27,6 +27,7 @@ check_bounds(const struct frame_in *frame, const struct rt_buffer *body, size_t 
     FUZZ_CHECK((body != NULL) == has_body);
     FUZZ_CHECK(body == NULL || body->size_bytes <= size_bytes);
     FUZZ_CHECK(frame->type != CLIENT_TURN || body->size_bytes > 0);
+    FUZZ_CHECK(ends(frame->resume_token, FRAME_RESUME_TOKEN_BYTES));
     FUZZ_CHECK(frame->type != CLIENT_MODE || frame->mode < VITO_MODE_COUNT);
 }
 
@@ -69,6 +70,10 @@ write_again(enum wire_format format, const struct frame_in *frame, const struct 
         wire_binary(writer, "data", body->bytes, body->size_bytes);
     if (frame->type == CLIENT_MODE)
         wire_text(writer, "mode", vito_mode_name(frame->mode));
+    if (frame->type == CLIENT_RESUME) {
+        wire_text(writer, "token", frame->resume_token);
+        wire_int(writer, "last_seq", (int64_t)frame->last_seq);
+    }
     wire_close(writer);
     FUZZ_CHECK(wire_end(writer, &wire) == RT_OK);
     return wire;
@@ -83,6 +88,8 @@ check_again(enum wire_format format, const struct frame_in *frame, const struct 
     check_readable(format, &wire);
     frame_decode(format, wire.bytes, wire.size_bytes, &again, &body_again);
     FUZZ_CHECK(again.type == frame->type && again.mode == frame->mode);
+    FUZZ_CHECK(again.last_seq == frame->last_seq);
+    FUZZ_CHECK(strcmp(again.resume_token, frame->resume_token) == 0);
     FUZZ_CHECK(again.id.is_number == frame->id.is_number);
     FUZZ_CHECK(strcmp(again.id.text, frame->id.text) == 0);
     if (body != NULL) {
