@@ -257,6 +257,17 @@ run_event(struct rt_sim *sim)
     event.run(event.context);
 }
 
+void
+rt_sim_call(struct rt_sim *sim, unsigned worker, void (*run)(void *context), void *context)
+{
+    RT_ASSERT(rt_worker_here == NULL);
+    RT_ASSERT(worker < sim->system.worker_count);
+    rt_worker_here = &sim->workers[worker];
+    run(context);
+    rt_worker_run_deferred(rt_worker_here);
+    rt_worker_here = NULL;
+}
+
 bool
 rt_sim_step(struct rt_sim *sim, uint64_t until_ns)
 {

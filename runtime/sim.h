@@ -47,6 +47,10 @@ uint64_t rt_sim_now_ns(const struct rt_sim *sim);
 RT_MUST_USE bool rt_sim_after(struct rt_sim *sim, uint64_t delay_ns, void (*run)(void *context),
                               void *context);
 
+/* Calls `run(context)` on a worker, as its loop calls back for a socket: with its round's end
+ * behind it. From an event or from outside, not from an actor. */
+void rt_sim_call(struct rt_sim *sim, unsigned worker, void (*run)(void *context), void *context);
+
 /* One step: one turn of one actor, or one event, or one batch of timers. False when nothing
  * is left to do before `until_ns`; then virtual time is `until_ns`. */
 bool rt_sim_step(struct rt_sim *sim, uint64_t until_ns);

@@ -2,3 +2,8 @@ foreach(unit bytes http1 http_client server_http server_limits server_tls server
   twin_test(net ${unit})
 endforeach()
 twin_stress(net edge)
+
+# The edge on a simulated wire, which stands in the place of the carrier, timers and listener.
+add_library(sim_wire STATIC sim/edge/sim_wire.c)
+target_link_libraries(sim_wire PUBLIC net)
+twin_sim(sim_wire edge --seeds 5000)
