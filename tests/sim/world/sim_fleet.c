@@ -355,15 +355,16 @@ is_answered(const struct fleet *fleet)
     return count_waiting(fleet) == 0;
 }
 
-/* Nobody stands still any more without knowing what was settled meanwhile. */
+/* Nobody stands still or is away any more, without knowing what was settled meanwhile. */
 static bool
 is_tidy(const struct fleet *fleet)
 {
     for (unsigned i = 0; i < fleet->count; i++) {
         const struct sim_lease *lease = &fleet->shared.leases[i];
         const struct sim_link *link = fleet->nodes[i].link;
+        uint64_t now_ns = rt_sim_now_ns(fleet->clock);
         if (link != NULL && (!lease->is_live || lease->epoch != link->epoch ||
-                             sim_link_now_ns(link) > rt_sim_now_ns(fleet->clock)))
+                             lease->expires_ns < now_ns || sim_link_now_ns(link) > now_ns))
             return false;
     }
     return sim_shared_is_tidy(&fleet->shared);
