@@ -158,6 +158,7 @@ static const struct route {
     {"POST", {"vault", "rotate"}, admin_master_key_rotate},
     {"GET", {"tenants", "*", "balance"}, admin_balance},
     {"GET", {"tenants", "*", "audit"}, admin_audit_list},
+    {"GET", {"audit", "key"}, admin_audit_key},
     {"GET", {"tenants", "*", "sessions"}, admin_session_list},
     {"POST", {"sessions", "*", "terminate"}, admin_session_terminate},
     {"GET", {"decisions", "*"}, admin_explain},

@@ -4,7 +4,8 @@
  *   admin.c          operations and their answers; the routes
  *   admin_tenants.c  tenants and keys
  *   admin_secrets.c  secrets and the keys they are sealed with
- *   admin_views.c    balance, sessions, decisions, audit
+ *   admin_views.c    balance, sessions, decisions
+ *   admin_audit.c    the audit trail
  *   admin_runtime.c  the actor machine: workers, actors, turns
  */
 #ifndef ACTORS_ADMIN_STATE_H
@@ -97,6 +98,7 @@ void admin_master_key_rotate(struct rt_actor *self, struct admin *admin,
                              const struct admin_call *call);
 void admin_balance(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_audit_key(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_session_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_session_terminate(struct rt_actor *self, struct admin *admin,
                              const struct admin_call *call);

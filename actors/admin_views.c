@@ -1,13 +1,10 @@
 /*
  * The operators' API: what goes on, what was decided, what was spent; and the kill switch.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "actors/admin_state.h"
 #include "runtime/text.h"
-
-enum { AUDIT_LIMIT_DEFAULT = 100, AUDIT_LIMIT_MAX = 1000 };
 
 static void
 resolved_for_view(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
@@ -81,22 +78,6 @@ admin_explain(struct rt_actor *self, struct admin *admin, const struct admin_cal
     admin_ask_registry(self, admin, operation, message);
 }
 
-/* A whole number from the query, or `otherwise`; -1 when it is there and is none. */
-static int64_t
-query_number(const char *query, const char *name, int64_t otherwise)
-{
-    size_t size = strlen(name);
-    for (const char *at = query; *at != '\0'; at += strcspn(at, "&"), at += strspn(at, "&")) {
-        if (strncmp(at, name, size) != 0 || at[size] != '=')
-            continue;
-        const char *digits = at + size + 1;
-        size_t count = strspn(digits, "0123456789");
-        bool whole = count > 0 && count < 19 && (digits[count] == '\0' || digits[count] == '&');
-        return whole ? strtoll(digits, NULL, 10) : -1;
-    }
-    return otherwise;
-}
-
 void
 admin_query_text(const char *query, const char *name, char *out, size_t out_bytes)
 {
@@ -113,30 +94,6 @@ admin_query_text(const char *query, const char *name, char *out, size_t out_byte
         out[length] = '\0';
         return;
     }
-}
-
-void
-admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
-{
-    const char *query = call->request->query;
-    int64_t after = query_number(query, "after", 0);
-    int64_t limit = query_number(query, "limit", AUDIT_LIMIT_DEFAULT);
-    if (after < 0 || limit < 1 || limit > AUDIT_LIMIT_MAX) {
-        admin_refuse(self, call,
-                     problem_make(PROBLEM_INVALID_FIELD, "?after is a cursor, ?limit is 1 to %d",
-                                  AUDIT_LIMIT_MAX));
-        return;
-    }
-    struct admin_operation *operation = admin_begin(self, admin, call);
-    if (operation == NULL)
-        return;
-    struct vito_request request = {.op = VITO_AUDIT_LIST};
-    request.query.after = after;
-    request.query.limit = (uint32_t)limit;
-    admin_query_text(query, "session_id", request.query.session_id,
-                     sizeof(request.query.session_id));
-    operation->next = admin_pass_document;
-    admin_ask_store(self, admin, operation, &request);
 }
 
 static void

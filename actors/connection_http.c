@@ -215,7 +215,9 @@ connection_on_admin_done(struct connection *connection, struct rt_message *messa
     else if (json == NULL)
         connection_answer_json(connection, done->status, NULL, 0);
     else
-        connection_answer_json(connection, done->status, json->bytes, json->size_bytes);
+        answer_bytes(connection, done->status,
+                     done->content_type == NULL ? "application/json" : done->content_type,
+                     json->bytes, json->size_bytes);
 }
 
 void

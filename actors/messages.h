@@ -401,8 +401,9 @@ struct admin_request {
 };
 
 struct admin_done {
-    int status;             /* HTTP */
-    struct problem problem; /* when status is 400 or above */
+    int status;               /* HTTP */
+    struct problem problem;   /* when status is 400 or above */
+    const char *content_type; /* of the buffer, a constant; NULL: JSON */
 };
 
 #endif

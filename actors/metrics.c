@@ -25,6 +25,11 @@ static struct rt_counter settled_total = COUNTER("twin_legs_settled_total", "Ven
 static struct rt_counter spent_total =
     COUNTER("twin_spent_nanodollars_total", "What settled legs cost, in nano-dollars.");
 
+static struct rt_counter checkpoints_total =
+    COUNTER("twin_audit_checkpoints_total", "Checkpoints of audit trails that were signed.");
+static struct rt_counter broken_total =
+    COUNTER("twin_audit_broken_total", "Audit trails found to end elsewhere than was signed.");
+
 static const char *const actions[ACTIONS] = {"pass", "throttle", "downgrade"};
 static struct rt_counter turns[ACTIONS];
 static struct rt_counter denied[PROBLEM_REASON_COUNT]; /* [PROBLEM_NONE]: by a policy */
@@ -73,6 +78,8 @@ register_all(void)
     rt_metrics_register(&sessions_total.metric);
     rt_metrics_register(&settled_total.metric);
     rt_metrics_register(&spent_total.metric);
+    rt_metrics_register(&checkpoints_total.metric);
+    rt_metrics_register(&broken_total.metric);
 }
 
 void
@@ -120,4 +127,16 @@ metrics_leg_settled(int64_t cost_nusd)
 {
     rt_counter_add(&settled_total, 1);
     rt_counter_add(&spent_total, (uint64_t)cost_nusd);
+}
+
+void
+metrics_audit_checkpoint(void)
+{
+    rt_counter_add(&checkpoints_total, 1);
+}
+
+void
+metrics_audit_broken(void)
+{
+    rt_counter_add(&broken_total, 1);
 }

@@ -27,4 +27,8 @@ void metrics_session_gone(void);
 void metrics_leg_began(enum vito_mode mode);
 void metrics_leg_settled(int64_t cost_nusd);
 
+/* A checkpoint of an audit trail was kept; a trail is not what was signed. Threads: any. */
+void metrics_audit_checkpoint(void);
+void metrics_audit_broken(void);
+
 #endif

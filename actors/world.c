@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "actors/admin.h"
+#include "actors/auditor.h"
 #include "actors/metrics.h"
 #include "actors/recovery.h"
 #include "actors/registry.h"
@@ -43,7 +44,9 @@ world_start(struct world *world)
         status = spawn(world, &admin_behaviour, RT_ANY_WORKER, &world->admin);
     if (status == RT_OK && world->vault != NULL)
         status = spawn(world, &vault_behaviour, RT_ANY_WORKER, &world->keeper);
-    struct rt_address recovery;
+    struct rt_address auditor, recovery;
+    if (status == RT_OK && world->audit_checkpoint_ms > 0)
+        status = spawn(world, &auditor_behaviour, RT_ANY_WORKER, &auditor);
     if (status == RT_OK)
         status = spawn(world, &recovery_behaviour, RT_ANY_WORKER, &recovery);
     return status;

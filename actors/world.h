@@ -49,10 +49,12 @@ struct world {
     struct world_vendor_base vendor_bases[WORLD_VENDOR_BASES_MAX]; /* in place of the sheets' */
     unsigned vendor_base_count;
 
-    uint32_t sessions_max;    /* per tenant */
-    uint32_t tenant_idle_ms;  /* without sessions, before a tenant is passivated */
-    uint32_t session_idle_ms; /* without a frame from the client */
-    uint32_t resume_ms;       /* after a connection broke; 0: sessions cannot be resumed */
+    uint32_t sessions_max;        /* per tenant */
+    uint32_t tenant_idle_ms;      /* without sessions, before a tenant is passivated */
+    uint32_t session_idle_ms;     /* without a frame from the client */
+    uint32_t resume_ms;           /* after a connection broke; 0: sessions cannot be resumed */
+    uint32_t audit_checkpoint_ms; /* between checkpoints of audit trails; 0: none are made */
+    int64_t audit_retention_ms;   /* of what is older records may go; 0: none ever */
 
     /* Called once, from a worker, when REGISTRY_SHUTDOWN is done: every session has ended and
      * every tenant has left. May be NULL. */

@@ -16,6 +16,7 @@ int command_tenant(int count, char **arguments);
 int command_key(int count, char **arguments);
 int command_secret(int count, char **arguments);
 int command_session(int count, char **arguments);
+int command_audit(int count, char **arguments);
 int command_policy(int count, char **arguments);
 int command_evidence(int count, char **arguments);
 

@@ -177,6 +177,35 @@ set_login_failures(struct config *config, const struct place *place, const char 
         config->login_failures = (unsigned)failures;
 }
 
+/* A whole number between the bounds, or a complaint and `otherwise`. */
+static unsigned
+number_of(struct config *config, const struct place *place, const char *value, const long bounds[2],
+          unsigned otherwise)
+{
+    char *end;
+    long number = strtol(value, &end, 10);
+    if (*value != '\0' && *end == '\0' && number >= bounds[0] && number <= bounds[1])
+        return (unsigned)number;
+    complain(config, place, "must be a number from %ld to %ld", bounds[0], bounds[1]);
+    return otherwise;
+}
+
+static void
+set_audit_checkpoint_s(struct config *config, const struct place *place, const char *value)
+{
+    static const long bounds[] = {1, 86400};
+    config->audit_checkpoint_s =
+        number_of(config, place, value, bounds, config->audit_checkpoint_s);
+}
+
+static void
+set_audit_retention_days(struct config *config, const struct place *place, const char *value)
+{
+    static const long bounds[] = {0, 36500};
+    config->audit_retention_days =
+        number_of(config, place, value, bounds, config->audit_retention_days);
+}
+
 static void
 set_resume_s(struct config *config, const struct place *place, const char *value)
 {
@@ -228,6 +257,8 @@ static const struct setting {
     {"tls_key", set_tls_key},
     {"login_failures", set_login_failures},
     {"resume_s", set_resume_s},
+    {"audit_checkpoint_s", set_audit_checkpoint_s},
+    {"audit_retention_days", set_audit_retention_days},
     {"jwks", set_jwks},
     {"jwt_issuer", set_jwt_issuer},
     {"jwt_audience", set_jwt_audience},
@@ -413,6 +444,8 @@ config_read(char *const *environment, const char *file, struct config *config_ou
         .log_level = RT_LOG_INFO,
         .login_failures = 600,
         .resume_s = 30,
+        .audit_checkpoint_s = 300,
+        .audit_retention_days = 3650,
     };
     static const char credentials[] = "CREDENTIALS_DIRECTORY=";
     for (char *const *variable = environment; *variable != NULL; variable++)
@@ -464,6 +497,10 @@ print_value(const struct config *config, const char *name, FILE *out)
         fprintf(out, "%u", config->login_failures);
     } else if (strcmp(name, "resume_s") == 0) {
         fprintf(out, "%u", config->resume_s);
+    } else if (strcmp(name, "audit_checkpoint_s") == 0) {
+        fprintf(out, "%u", config->audit_checkpoint_s);
+    } else if (strcmp(name, "audit_retention_days") == 0) {
+        fprintf(out, "%u", config->audit_retention_days);
     } else if (strcmp(name, "jwks") == 0) {
         fputs(config->jwks, out);
     } else if (strcmp(name, "jwt_issuer") == 0) {
@@ -478,12 +515,12 @@ config_print(const struct config *config, FILE *out)
 {
     static const char *const sources[] = {"default", "file", "environment"};
     for (size_t i = 0; i < RT_COUNT_OF(settings); i++) {
-        fprintf(out, "%-16s = ", settings[i].name);
+        fprintf(out, "%-20s = ", settings[i].name);
         print_value(config, settings[i].name, out);
         fprintf(out, "  (%s)\n", sources[config->sources[i]]);
     }
     for (unsigned i = 0; i < config->vendor_base_count; i++)
-        fprintf(out, "%-16s = %s: %s\n", "vendor_base", config->vendor_bases[i].provider,
+        fprintf(out, "%-20s = %s: %s\n", "vendor_base", config->vendor_bases[i].provider,
                 config->vendor_bases[i].url);
 }
 

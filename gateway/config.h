@@ -39,9 +39,11 @@ struct config {
     char admin_token[CONFIG_TEXT_BYTES]; /* secret; "" when not given */
     char policy_dir[CONFIG_TEXT_BYTES];
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES];
-    bool debug_echo;              /* opens /debug/echo */
-    unsigned login_failures;      /* a minute, from one place or by one credential; 0: unlimited */
-    char jwks[CONFIG_TEXT_BYTES]; /* "": tokens are not accepted */
+    bool debug_echo;               /* opens /debug/echo */
+    unsigned login_failures;       /* a minute, from one place or by one credential; 0: unlimited */
+    unsigned audit_checkpoint_s;   /* between signed checkpoints of audit trails */
+    unsigned audit_retention_days; /* 0: records are kept for ever */
+    char jwks[CONFIG_TEXT_BYTES];  /* "": tokens are not accepted */
     char jwt_issuer[CONFIG_TEXT_BYTES], jwt_audience[CONFIG_TEXT_BYTES];
     unsigned resume_s; /* a session waits so long for a client whose connection broke; 0: not */
     unsigned workers;

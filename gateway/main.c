@@ -20,6 +20,7 @@ static const struct command {
     {"key", command_key, "make, list, remove a twin's API keys"},
     {"secret", command_secret, "put, list, remove a twin's vendor keys; replace what seals them"},
     {"session", command_session, "list a twin's sessions, end one"},
+    {"audit", command_audit, "hand out and verify audit trails"},
     {"policy", command_policy, "check policies, run their cases"},
     {"evidence", command_evidence, "check EV-01 to EV-04 against a running gateway"},
 };

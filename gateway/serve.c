@@ -234,6 +234,8 @@ open_actors(struct gateway *gateway)
     world->tenant_idle_ms = TENANT_IDLE_MS;
     world->session_idle_ms = SESSION_IDLE_MS;
     world->resume_ms = gateway->config->resume_s * 1000;
+    world->audit_checkpoint_ms = gateway->config->audit_checkpoint_s * 1000;
+    world->audit_retention_ms = gateway->config->audit_retention_days * INT64_C(86400000);
     world->drained = on_drained;
     world->drained_context = gateway;
     enum rt_status status = world_start(world);

@@ -208,6 +208,7 @@ struct vito_request {
         struct vito_turn_key turn; /* TURN_FIND, TURN_BEGIN */
         struct {
             char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST, AUDIT_HEADS: "" from the start */
+            bool all;                         /* AUDIT_HEADS: also of trails that did not go on */
         } list;
     };
     struct rt_buffer *document; /* a reference goes to the store; NULL when the op has none */

@@ -58,6 +58,7 @@ test('every command has help, and mistakes are told with exit code 2', async () 
     ['migrate'],
     ['tenant'],
     ['key'],
+    ['audit'],
     ['session'],
     ['policy'],
     ['evidence'],

@@ -333,7 +333,7 @@ static const struct {
     [VITO_PG_TRAIL_HEADS] = {"trail_heads",
                              "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
                              " FROM vito.audit_heads WHERE tenant_id > coalesce($1::text, '')"
-                             " AND seq <> checkpoint_seq AND seq > 0"
+                             " AND ($3::bigint <> 0 OR seq <> checkpoint_seq) AND seq > 0"
                              " ORDER BY tenant_id LIMIT $2::bigint"},
     [VITO_PG_CHECKPOINT_ADD] =
         {"checkpoint_add",

@@ -88,6 +88,7 @@ vito_pg_audit_heads(struct vito_postgres *database, struct vito_pg_item *item)
     struct vito_pg_arguments arguments = {0};
     vito_pg_add_text(&arguments, item->request->list.after);
     vito_pg_add_i64(&arguments, VITO_AUDIT_HEADS_MAX);
+    vito_pg_add_i64(&arguments, item->request->list.all);
     unsigned result = vito_pg_send(&database->link, VITO_PG_TRAIL_HEADS, &arguments);
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome != VITO_PG_DONE)

@@ -194,9 +194,10 @@ static const char *const texts[QUERY_COUNT] = {
 
     [QUERY_TRAIL_HEAD] = "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
                          " FROM vito_audit_heads WHERE tenant_id = ?1",
-    [QUERY_TRAIL_HEADS] = "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
-                          " FROM vito_audit_heads WHERE tenant_id > ?1 AND seq <> checkpoint_seq"
-                          " ORDER BY tenant_id LIMIT ?2",
+    [QUERY_TRAIL_HEADS] =
+        "SELECT tenant_id, seq, chain, checkpoint_seq, pruned_seq"
+        " FROM vito_audit_heads WHERE tenant_id > ?1 AND (?3 OR seq <> checkpoint_seq)"
+        " ORDER BY tenant_id LIMIT ?2",
     /* Entries, each followed by its checkpoint if there is one. */
     [QUERY_TRAIL_EXPORT] =
         "SELECT * FROM (SELECT" AUDIT_COLUMNS ", seq, chain, 0 AS kind, NULL, NULL"

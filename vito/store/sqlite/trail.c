@@ -93,8 +93,8 @@ vito_handle_audit_heads(struct vito_sqlite *database, const struct vito_request 
         return RT_NO_MEMORY;
     list->size_bytes = 0;
     const char *after = *request->list.after == '\0' ? "!" : request->list.after;
-    enum rt_status status =
-        VITO_QUERY(database, QUERY_TRAIL_HEADS, vito_text(after), vito_i64(VITO_AUDIT_HEADS_MAX));
+    enum rt_status status = VITO_QUERY(database, QUERY_TRAIL_HEADS, vito_text(after),
+                                       vito_i64(VITO_AUDIT_HEADS_MAX), vito_i64(request->list.all));
     for (; status == RT_OK; status = vito_query_next(database)) {
         struct vito_audit_head head = head_of_row(database);
         memcpy(list->bytes + list->size_bytes, &head, sizeof(head));
