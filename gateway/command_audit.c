@@ -14,7 +14,7 @@
 #include "runtime/compiler.h"
 #include "vito/audit_verify.h"
 
-enum { PATH_BYTES = 512 };
+enum { PATH_BYTES = 512, KEY_DIGITS = 2 * VITO_PUBLIC_KEY_BYTES };
 
 struct options {
     const char *url, *file, *key, *anchor;
@@ -189,14 +189,14 @@ verify_live(const struct client *client, const char *tenant_id,
 
 /* The key of the gateway itself: what the database says does not count. */
 static bool
-fetch_key(const struct client *client, char key_out[2 * VITO_PUBLIC_KEY_BYTES + 1])
+fetch_key(const struct client *client, char key_out[KEY_DIGITS + 1])
 {
     struct client_answer answer = client_call(client, "GET", "/api/audit/key", NULL);
     cJSON *json = answer.status == 200 ? client_answer_json(&answer) : NULL;
     const char *key = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "public_key"));
-    bool found = key != NULL && strlen(key) == 2 * VITO_PUBLIC_KEY_BYTES;
+    bool found = key != NULL && strlen(key) == KEY_DIGITS;
     if (found)
-        memcpy(key_out, key, 2 * VITO_PUBLIC_KEY_BYTES + 1);
+        memcpy(key_out, key, KEY_DIGITS + 1);
     else if (answer.status != 200)
         client_show(&answer);
     else
@@ -268,7 +268,7 @@ static int
 verify(const struct options *options)
 {
     struct vito_audit_verifier expected = {.tenant_id = options->tenant_id};
-    char key[2 * VITO_PUBLIC_KEY_BYTES + 1];
+    char key[KEY_DIGITS + 1];
     struct client client;
     if (options->anchor != NULL && !read_anchor(options->anchor, &expected.anchor))
         return command_misused("audit", "an anchor is SEQ:CHAIN, not", options->anchor);
@@ -291,7 +291,7 @@ static int
 show_key(const struct options *options)
 {
     struct client client;
-    char key[2 * VITO_PUBLIC_KEY_BYTES + 1];
+    char key[KEY_DIGITS + 1];
     if (!client_open(&client, options->url) || !fetch_key(&client, key))
         return COMMAND_FAILED;
     puts(key);
