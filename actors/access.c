@@ -26,6 +26,7 @@ static const struct rule {
     {"GET", "/api/tenants/{tenant}/secrets/{name}", ACCESS_TENANT_ADMIN},
     {"DELETE", "/api/tenants/{tenant}/secrets/{name}", ACCESS_TENANT_ADMIN},
     {"GET", "/api/tenants/{tenant}/balance", ACCESS_TENANT_ADMIN},
+    {"POST", "/api/tenants/{tenant}/refunds", ACCESS_TENANT_ADMIN},
     {"GET", "/api/tenants/{tenant}/audit", ACCESS_TENANT_ADMIN},
     {"GET", "/api/tenants/{tenant}/sessions", ACCESS_TENANT_ADMIN},
     {"POST", "/api/sessions/{session}/terminate", ACCESS_TENANT_ADMIN},

@@ -59,6 +59,26 @@ admin_written(struct wire_writer *writer)
     return wire_end(writer, &bytes) == RT_OK ? rt_buffer_copy(bytes.bytes, bytes.size_bytes) : NULL;
 }
 
+const char *
+admin_caller_name(const struct access_caller *caller)
+{
+    return caller->role == ACCESS_OPERATOR ? "operator" : caller->name;
+}
+
+void
+admin_resolve_tenant(struct rt_actor *self, struct admin *admin, struct admin_operation *operation)
+{
+    struct rt_message *message =
+        rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
+    if (message != NULL) {
+        struct registry_resolve *resolve = rt_message_payload(message);
+        resolve->wakes = resolve->is_known = true;
+        resolve->caller = operation->caller;
+        RT_TEXT_SET(resolve->tenant_id, operation->tenant_id);
+    }
+    admin_ask_registry(self, admin, operation, message);
+}
+
 struct problem
 admin_problem_of_store(enum rt_status status, const char *tenant_id)
 {
@@ -157,6 +177,7 @@ static const struct route {
     {"DELETE", {"tenants", "*", "secrets", "*"}, admin_secret_delete},
     {"POST", {"vault", "rotate"}, admin_master_key_rotate},
     {"GET", {"tenants", "*", "balance"}, admin_balance},
+    {"POST", {"tenants", "*", "refunds"}, admin_refund},
     {"GET", {"tenants", "*", "audit"}, admin_audit_list},
     {"GET", {"audit", "key"}, admin_audit_key},
     {"GET", {"tenants", "*", "sessions"}, admin_session_list},

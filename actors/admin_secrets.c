@@ -21,9 +21,7 @@ ask_vault(struct rt_actor *self, struct admin *admin, const struct admin_call *c
 {
     struct admin_operation *operation = NULL;
     struct rt_message *message = NULL;
-    RT_TEXT_SET(change.caller, call->request->caller.role == ACCESS_OPERATOR
-                                   ? "operator"
-                                   : call->request->caller.name);
+    RT_TEXT_SET(change.caller, admin_caller_name(&call->request->caller));
     if (admin->world->vault == NULL)
         admin_refuse(self, call, problem_make(PROBLEM_NOT_FOUND, "this gateway has no vault"));
     else

@@ -6,6 +6,7 @@
  *   admin_secrets.c  secrets and the keys they are sealed with
  *   admin_views.c    balance, sessions, decisions
  *   admin_audit.c    the audit trail
+ *   admin_refunds.c  refunds
  *   admin_runtime.c  the actor machine: workers, actors, turns
  */
 #ifndef ACTORS_ADMIN_STATE_H
@@ -40,6 +41,7 @@ struct admin_operation {
     char secret[VITO_KEY_TEXT_BYTES]; /* a new key, until it is shown */
     struct rt_buffer *document;
     struct tenant_view view;
+    struct vito_refund refund;
 };
 
 /* A request, taken apart. */
@@ -76,6 +78,11 @@ void admin_pass_document(struct rt_actor *self, struct admin *admin,
                          struct admin_operation *operation, struct rt_message *answer);
 struct rt_message *admin_done_message(int status, const struct problem *problem,
                                       struct rt_buffer *json);
+/* Who called, for the records. */
+const char *admin_caller_name(const struct access_caller *caller);
+/* Asks the registry where the operation's tenant is, awake. */
+void admin_resolve_tenant(struct rt_actor *self, struct admin *admin,
+                          struct admin_operation *operation);
 struct problem admin_problem_of_store(enum rt_status status, const char *tenant_id);
 
 /* A text from the query, cut to fit; "" when it is not there. (admin_views.c) */
@@ -99,6 +106,7 @@ void admin_master_key_rotate(struct rt_actor *self, struct admin *admin,
 void admin_balance(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_audit_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_audit_key(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_refund(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_session_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_session_terminate(struct rt_actor *self, struct admin *admin,
                              const struct admin_call *call);

@@ -7,6 +7,20 @@
 #include "actors/admin_state.h"
 #include "runtime/text.h"
 
+/* What the registry is to change; NULL when out of memory. */
+static struct rt_message *
+order_message(enum twin_kind kind, const struct admin_operation *operation)
+{
+    struct rt_message *message = rt_message_create(kind, sizeof(struct registry_order));
+    if (message == NULL)
+        return NULL;
+    struct registry_order *order = rt_message_payload(message);
+    RT_TEXT_SET(order->tenant_id, operation->tenant_id);
+    RT_TEXT_SET(order->key.tenant_id, operation->tenant_id);
+    RT_TEXT_SET(order->caller, admin_caller_name(&operation->caller));
+    return message;
+}
+
 void
 admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
 {
@@ -37,19 +51,19 @@ admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_
     }
     struct admin_operation *operation = admin_begin(self, admin, call);
     char *text = tenant_config_print(config);
-    tenant_config_release(config);
     if (operation != NULL) {
-        struct rt_message *message =
-            rt_message_create(REGISTRY_TENANT_PUT, sizeof(struct tenant_name));
+        struct rt_message *message = order_message(REGISTRY_TENANT_PUT, operation);
         operation->document = text == NULL ? NULL : rt_buffer_copy(text, strlen(text));
         operation->next = admin_pass_on;
         if (message != NULL && operation->document != NULL) {
-            RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id,
-                        operation->tenant_id);
+            struct registry_order *order = rt_message_payload(message);
+            RT_TEXT_SET(order->policy, config->policy);
+            order->limit_nusd = config->rules.limits.month_nusd;
             message->buffer = rt_buffer_acquire(operation->document);
         }
         admin_ask_registry(self, admin, operation, message);
     }
+    tenant_config_release(config);
     cJSON_free(text);
 }
 
@@ -98,11 +112,7 @@ admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struct adm
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message =
-        rt_message_create(REGISTRY_TENANT_REMOVE, sizeof(struct tenant_name));
-    if (message != NULL)
-        RT_TEXT_SET(((struct tenant_name *)rt_message_payload(message))->tenant_id,
-                    operation->tenant_id);
+    struct rt_message *message = order_message(REGISTRY_TENANT_REMOVE, operation);
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);
     operation->next = admin_pass_on;
     admin_ask_registry(self, admin, operation, message);
@@ -131,15 +141,14 @@ admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_cal
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message = rt_message_create(REGISTRY_KEY_ADD, sizeof(struct vito_key));
+    struct rt_message *message = order_message(REGISTRY_KEY_ADD, operation);
     if (message != NULL) {
-        struct vito_key *key = rt_message_payload(message);
+        struct vito_key *key = &((struct registry_order *)rt_message_payload(message))->key;
         uint8_t random[32], id_random[10];
         rt_random(self, random, sizeof(random));
         rt_random(self, id_random, sizeof(id_random));
         key->created_ms = rt_wall_ms(self);
         vito_id_make(key->id, "key", key->created_ms, id_random);
-        RT_TEXT_SET(key->tenant_id, operation->tenant_id);
         vito_key_make(admin->world->keyring, random, operation->secret, &key->digest);
         explicit_bzero(random, sizeof(random));
         RT_TEXT_SET(operation->name, key->id);
@@ -193,12 +202,10 @@ admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message = rt_message_create(REGISTRY_KEY_REMOVE, sizeof(struct vito_key));
-    if (message != NULL) {
-        struct vito_key *key = rt_message_payload(message);
-        RT_TEXT_SET(key->tenant_id, operation->tenant_id);
-        admin_copy_id(key->id, call->segments[3]);
-    }
+    struct rt_message *message = order_message(REGISTRY_KEY_REMOVE, operation);
+    if (message != NULL)
+        admin_copy_id(((struct registry_order *)rt_message_payload(message))->key.id,
+                      call->segments[3]);
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);
     operation->next = admin_pass_on;
     admin_ask_registry(self, admin, operation, message);

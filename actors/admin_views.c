@@ -36,17 +36,9 @@ view_tenant(struct rt_actor *self, struct admin *admin, const struct admin_call 
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message =
-        rt_message_create(REGISTRY_RESOLVE, sizeof(struct registry_resolve));
-    if (message != NULL) {
-        struct registry_resolve *resolve = rt_message_payload(message);
-        resolve->wakes = resolve->is_known = true;
-        resolve->caller = operation->caller;
-        RT_TEXT_SET(resolve->tenant_id, operation->tenant_id);
-    }
     operation->view.what = what;
     operation->next = resolved_for_view;
-    admin_ask_registry(self, admin, operation, message);
+    admin_resolve_tenant(self, admin, operation);
 }
 
 void
@@ -97,6 +89,38 @@ admin_query_text(const char *query, const char *name, char *out, size_t out_byte
 }
 
 static void
+recorded_termination(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
+                     struct rt_message *answer)
+{
+    const struct vito_stored *stored = vito_stored_of(answer);
+    if (stored->status != RT_OK)
+        admin_finish_refused(self, admin, operation,
+                             admin_problem_of_store(stored->status, operation->tenant_id));
+    else
+        admin_finish(self, admin, operation,
+                     admin_done_message(202, NULL, rt_buffer_copy("{\"terminating\":true}", 20)));
+}
+
+static void
+record_termination(struct rt_actor *self, struct admin *admin, struct admin_operation *operation)
+{
+    struct vito_request request = {.op = VITO_AUDIT_APPEND};
+    uint8_t random[10];
+    rt_random(self, random, sizeof(random));
+    request.audit.at_ms = rt_wall_ms(self);
+    vito_id_make(request.audit.id, "aud", request.audit.at_ms, random);
+    RT_TEXT_SET(request.audit.event, "SESSION_TERMINATED");
+    RT_TEXT_SET(request.audit.session_id, operation->name);
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    wire_open_map(writer, NULL);
+    wire_text(writer, "caller", admin_caller_name(&operation->caller));
+    wire_close(writer);
+    request.document = admin_written(writer);
+    operation->next = recorded_termination;
+    admin_ask_store(self, admin, operation, &request);
+}
+
+static void
 found_session(struct rt_actor *self, struct admin *admin, struct admin_operation *operation,
               struct rt_message *answer)
 {
@@ -113,9 +137,9 @@ found_session(struct rt_actor *self, struct admin *admin, struct admin_operation
     }
     *(struct session_terminate *)rt_message_payload(message) =
         (struct session_terminate){.reason = SESSION_OPERATOR, .close_code = 1000};
-    rt_send_control(self, resolved->address, message);
-    admin_finish(self, admin, operation,
-                 admin_done_message(202, NULL, rt_buffer_copy("{\"terminating\":true}", 20)));
+    rt_send_control(self, resolved->address, message); /* whatever becomes of the record */
+    RT_TEXT_SET(operation->tenant_id, resolved->tenant_id);
+    record_termination(self, admin, operation);
 }
 
 void

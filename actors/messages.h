@@ -17,6 +17,7 @@
 #include "actors/access.h"
 #include "actors/adapter.h"
 #include "actors/frames.h"
+#include "actors/policy.h"
 #include "actors/problem.h"
 #include "runtime/actor.h"
 #include "vito/hold.h"
@@ -40,10 +41,10 @@ enum twin_kind {
     REGISTRY_SESSION_ENDED, /* struct session_note */
     REGISTRY_FIND_SESSION,  /* request, struct session_note with the id → REGISTRY_RESOLVED */
     REGISTRY_FIND_DECISION, /* request, struct decision_query → REGISTRY_RESOLVED */
-    REGISTRY_TENANT_PUT,    /* request, struct tenant_name, buffer: document → ADMIN_DONE */
-    REGISTRY_TENANT_REMOVE, /* request, struct tenant_name → ADMIN_DONE */
-    REGISTRY_KEY_ADD,       /* request, struct vito_key → ADMIN_DONE */
-    REGISTRY_KEY_REMOVE,    /* request, struct vito_key with id and tenant → ADMIN_DONE */
+    REGISTRY_TENANT_PUT,    /* request, struct registry_order, buffer: document → ADMIN_DONE */
+    REGISTRY_TENANT_REMOVE, /* request, struct registry_order → ADMIN_DONE */
+    REGISTRY_KEY_ADD,       /* request, struct registry_order → ADMIN_DONE */
+    REGISTRY_KEY_REMOVE,    /* request, struct registry_order with the key's id → ADMIN_DONE */
     REGISTRY_TICKET_ADD,    /* request, struct registry_ticket_add → REGISTRY_TICKET_ADDED */
     REGISTRY_TICKET_ADDED,  /* struct registry_ticket_added */
     REGISTRY_STATUS,        /* request, no payload → ADMIN_DONE with JSON: can we work? */
@@ -63,6 +64,7 @@ enum twin_kind {
     TENANT_SETTLED,   /* buffer: that record, if it was kept */
     TENANT_CONFIGURE, /* from the registry: buffer: document */
     TENANT_VIEW,      /* request, struct tenant_view → ADMIN_DONE with JSON */
+    TENANT_REFUND,    /* request, struct tenant_refund → ADMIN_DONE with the balance */
     TENANT_REVOKE,    /* struct tenant_revoke: sessions opened by that key end */
     TENANT_DRAIN,     /* no payload: end all sessions, return the slice, stop */
     TENANT_NEWS,      /* struct vito_news of its money: recalled, or returned by others */
@@ -141,6 +143,15 @@ struct registry_resolved {
     struct rt_address address;            /* the tenant, or the session that was asked for */
     char tenant_id[VITO_TENANT_ID_BYTES]; /* FIND_SESSION, FIND_DECISION: whose it is */
     struct access_caller caller;          /* RESOLVE: who it is */
+};
+
+/* What somebody wants changed, and what the audit trail is told of it. */
+struct registry_order {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    char caller[ACCESS_NAME_BYTES]; /* "operator", or a token's subject */
+    struct vito_key key;
+    char policy[POLICY_NAME_BYTES]; /* TENANT_PUT */
+    int64_t limit_nusd;             /* TENANT_PUT: of a month */
 };
 
 struct tenant_name {
@@ -261,6 +272,11 @@ enum tenant_view_what { TENANT_VIEW_BALANCE, TENANT_VIEW_SESSIONS, TENANT_VIEW_D
 /* A key is named by the hash of its id, and so is what was got with it. */
 struct tenant_revoke {
     uint64_t credential;
+};
+
+struct tenant_refund {
+    struct vito_refund refund; /* but for at_ms */
+    char caller[ACCESS_NAME_BYTES];
 };
 
 struct tenant_view {

@@ -1,6 +1,7 @@
 /*
  * Keys and documents: every change goes to the store first, and counts here once it is durable.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "actors/registry_state.h"
@@ -116,6 +117,50 @@ answer_done(struct rt_actor *self, struct rt_owed *owed, int status, struct prob
     rt_owed_answer(self, owed, answer);
 }
 
+static void
+write_digest(struct wire_writer *writer, const struct rt_buffer *document)
+{
+    uint8_t digest[32];
+    char text[2 * sizeof(digest) + 1];
+    crypto_generichash(digest, sizeof(digest), document->bytes, document->size_bytes, NULL, 0);
+    wire_text(writer, "document_blake2b",
+              sodium_bin2hex(text, sizeof(text), digest, sizeof(digest)));
+}
+
+/* What the audit trail is told of a change: who, and what, by name. */
+static struct rt_buffer *
+note_of(struct rt_actor *self, enum twin_kind kind, const struct registry_order *order,
+        const struct rt_buffer *document)
+{
+    static const char *const events[] = {
+        [0] = "TENANT_PUT",
+        [REGISTRY_TENANT_REMOVE - REGISTRY_TENANT_PUT] = "TENANT_REMOVED",
+        [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = "KEY_ADDED",
+        [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = "KEY_REMOVED",
+    };
+    struct vito_audit_event event = {.at_ms = rt_wall_ms(self)};
+    uint8_t random[10];
+    rt_random(self, random, sizeof(random));
+    vito_id_make(event.id, "aud", event.at_ms, random);
+    RT_TEXT_SET(event.event, events[kind - REGISTRY_TENANT_PUT]);
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    wire_open_map(writer, NULL);
+    wire_text(writer, "caller", order->caller);
+    if (kind == REGISTRY_TENANT_PUT) {
+        wire_text(writer, "policy", order->policy);
+        wire_usd(writer, "monthly_hard_limit_usd", order->limit_nusd);
+        if (document != NULL)
+            write_digest(writer, document);
+    } else if (kind != REGISTRY_TENANT_REMOVE) {
+        wire_text(writer, "key", order->key.id);
+    }
+    wire_close(writer);
+    struct wire_bytes json;
+    if (wire_end(writer, &json) != RT_OK)
+        return NULL;
+    return vito_audit_note_make(&event, (const char *)json.bytes, json.size_bytes);
+}
+
 /* Hands a change to the store; the answer follows when it is durable. */
 void
 registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_message *message)
@@ -126,21 +171,21 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
         [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = VITO_KEY_ADD,
         [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = VITO_KEY_REMOVE,
     };
+    const struct registry_order *order = rt_message_payload(message);
     struct vito_request request = {.op = ops[message->kind - REGISTRY_TENANT_PUT],
                                    .at_ms = rt_wall_ms(self)};
-    if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE) {
-        request.key = *(const struct vito_key *)rt_message_payload(message);
-        RT_TEXT_SET(request.tenant_id, request.key.tenant_id);
-    } else {
-        const struct tenant_name *name = rt_message_payload(message);
-        RT_TEXT_SET(request.tenant_id, name->tenant_id);
-    }
-    request.document = rt_buffer_acquire(message->buffer);
+    RT_TEXT_SET(request.tenant_id, order->tenant_id);
+    if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE)
+        request.key = order->key;
     struct rt_owed *owed = rt_owe(self, message);
-    if (owed == NULL) {
-        rt_buffer_release(request.document);
+    if (owed == NULL)
+        return;
+    request.note = note_of(self, (enum twin_kind)message->kind, order, message->buffer);
+    if (request.note == NULL) {
+        rt_owed_failed(self, owed, RT_NO_MEMORY);
         return;
     }
+    request.document = rt_buffer_acquire(message->buffer);
     struct registry_change *change =
         registry_submit(self, registry, (enum twin_kind)message->kind, &request);
     if (change == NULL) {

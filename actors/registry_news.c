@@ -72,6 +72,7 @@ registry_on_news(struct rt_actor *self, struct registry *registry, const struct 
         break;
     case VITO_NEWS_RECALL:
     case VITO_NEWS_RETURNED:
+    case VITO_NEWS_REFUNDED:
         pass_on(self, registry, news);
         break;
     case VITO_NEWS_COUNT:

@@ -60,7 +60,7 @@ tenant_submit(struct rt_actor *self, struct tenant *tenant, struct vito_request 
 {
     struct tenant_pending *pending = tenant_expect(self, tenant, kind, subject);
     if (pending == NULL) {
-        rt_buffer_release(request->document);
+        vito_request_release(request);
         return;
     }
     RT_TEXT_SET(request->tenant_id, tenant->config->id);
@@ -281,6 +281,9 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_BOOK:
         on_book(self, tenant, stored);
         break;
+    case TENANT_PENDING_REFUND:
+        tenant_on_refunded(self, tenant, subject, stored);
+        break;
     case TENANT_PENDING_VIEW:
         tenant_on_balance(self, tenant, subject, stored);
         break;
@@ -355,6 +358,9 @@ on_request(struct rt_actor *self, struct tenant *tenant, struct rt_message *mess
     case TENANT_HOLD:
         tenant_on_hold(self, tenant, message);
         break;
+    case TENANT_REFUND:
+        tenant_on_refund(self, tenant, message);
+        break;
     case TENANT_VIEW:
         tenant_on_view(self, tenant, message);
         break;
@@ -385,6 +391,7 @@ tenant_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case TENANT_OPEN:
     case TENANT_ADMIT:
     case TENANT_HOLD:
+    case TENANT_REFUND:
     case TENANT_VIEW:
         on_request(self, tenant, message);
         break;

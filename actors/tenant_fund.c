@@ -110,6 +110,7 @@ tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_s
     begin_life(book, stored->budget.life);
     book->nodes = stored->budget.nodes;
     tenant_take_figures(book, &stored->budget);
+    book->refunded_nusd = stored->budget.refunded_nusd;
     tenant->book = book;
     watch_month(self, tenant);
 }
@@ -327,6 +328,8 @@ tenant_on_news(struct rt_actor *self, struct tenant *tenant, const struct vito_n
 {
     if (tenant->phase != TENANT_SERVING || tenant->book == NULL)
         return;
+    if (news->kind == VITO_NEWS_REFUNDED)
+        tenant_open_book(self, tenant);
     if (news->kind == VITO_NEWS_RECALL) {
         give_back(self, tenant, tenant->book);
     } else if (tenant->want != TENANT_CONTENT) {

@@ -36,6 +36,7 @@ struct tenant_book {
     bool uncertain;        /* a grant's answer was lost: the slice may be larger than we know */
     int64_t life;          /* of this gateway at the store, when the slice was granted */
     uint32_t nodes;        /* gateways that share the month */
+    int64_t refunded_nusd; /* when the month was read last */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
     struct vito_use settling_use[VITO_MODE_COUNT]; /* likewise, by mode */
     int64_t limbo_nusd; /* freed by those settlements, not to be held again before: a crash
@@ -61,6 +62,7 @@ struct tenant_funding {
 /* An answer expected from the store. */
 enum tenant_pending_kind {
     TENANT_PENDING_BOOK,
+    TENANT_PENDING_REFUND,
     TENANT_PENDING_VIEW, /* its figures, for somebody's answer */
     TENANT_PENDING_GRANT,
     TENANT_PENDING_RETURN,
@@ -233,6 +235,12 @@ void tenant_admissions_drop(struct rt_actor *self, struct tenant *tenant,
 
 /* tenant_fund.c */
 void tenant_open_book(struct rt_actor *self, struct tenant *tenant);
+/* tenant_refund.c */
+void tenant_on_refund(struct rt_actor *self, struct tenant *tenant, struct rt_message *message);
+void tenant_on_refunded(struct rt_actor *self, struct tenant *tenant, struct rt_owed *owed,
+                        const struct vito_stored *stored);
+
+/* tenant_fund.c */
 void tenant_ask_book(struct rt_actor *self, struct tenant *tenant, enum tenant_pending_kind kind,
                      void *subject);
 void tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored);

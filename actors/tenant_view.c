@@ -33,6 +33,7 @@ write_balance(struct wire_writer *writer, const struct tenant *tenant)
     wire_close(writer);
     wire_usd(writer, "limit_usd", account->limit_nusd);
     wire_usd(writer, "posted_usd", account->posted_nusd);
+    wire_usd(writer, "refunded_usd", tenant->book->refunded_nusd);
     wire_usd(writer, "held_usd", account->held_nusd);
     wire_usd(writer, "remaining_usd", vito_account_remaining(account));
     wire_open_map(writer, "meters");

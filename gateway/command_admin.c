@@ -179,6 +179,7 @@ command_tenant(int count, char **arguments)
         {"remove", 1, "DELETE", "/api/tenants/%s", NO_BODY, "remove TENANT"},
         {"balance", 1, "GET", "/api/tenants/%s/balance", NO_BODY, "balance TENANT"},
         {"audit", 1, "GET", "/api/tenants/%s/audit?limit=1000", NO_BODY, "audit TENANT"},
+        {"refund", 1, "POST", "/api/tenants/%s/refunds", JSON_BODY, "refund TENANT < refund.json"},
     };
     return run(count, arguments, verbs, RT_COUNT_OF(verbs));
 }

@@ -3,15 +3,15 @@
 #include <string.h>
 
 struct rt_buffer *
-vito_audit_note_make(const struct vito_audit_event *event, const char *details)
+vito_audit_note_make(const struct vito_audit_event *event, const char *details,
+                     size_t details_bytes)
 {
-    size_t size = strlen(details);
-    const struct vito_audit_note note = {.event = *event, .details_bytes = (uint32_t)size};
-    struct rt_buffer *buffer = rt_buffer_create(sizeof(note) + size);
+    const struct vito_audit_note note = {.event = *event, .details_bytes = (uint32_t)details_bytes};
+    struct rt_buffer *buffer = rt_buffer_create(sizeof(note) + details_bytes);
     if (buffer == NULL)
         return NULL;
     memcpy(buffer->bytes, &note, sizeof(note));
-    memcpy(buffer->bytes + offsetof(struct vito_audit_note, details), details, size);
+    memcpy(buffer->bytes + offsetof(struct vito_audit_note, details), details, details_bytes);
     return buffer;
 }
 

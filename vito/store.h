@@ -224,8 +224,9 @@ vito_request_release(const struct vito_request *request)
     rt_buffer_release(request->note);
 }
 
-/* A note; `details` is NUL-terminated. NULL when out of memory. */
-struct rt_buffer *vito_audit_note_make(const struct vito_audit_event *event, const char *details);
+/* A note. NULL when out of memory. */
+struct rt_buffer *vito_audit_note_make(const struct vito_audit_event *event, const char *details,
+                                       size_t details_bytes);
 
 /* What the store knows of a month. */
 struct vito_budget {
@@ -234,7 +235,7 @@ struct vito_budget {
     int64_t granted_nusd;  /* GRANT: what this request moved to us, 0 when refused */
     int64_t slice_nusd;    /* OPEN: what this gateway was granted and no open leg holds: whoever
                               asked for it may not have heard the answer */
-    int64_t refunded_nusd; /* REFUND: of the month, the refund included */
+    int64_t refunded_nusd; /* OPEN, REFUND: given back of the month; posted is without it */
     int64_t tokens, interactions;
     int64_t media_ms[VITO_MODE_COUNT];
     int64_t life;   /* OPEN, GRANT: of this gateway, at the store */
@@ -249,6 +250,7 @@ enum vito_news_kind {
     VITO_NEWS_RECALL,   /* one of them is short of its money: return what is free */
     VITO_NEWS_RETURNED, /* some of its money came back */
     VITO_NEWS_SECRETS,  /* its secrets, or the key they are sealed with, were changed */
+    VITO_NEWS_REFUNDED, /* some of what it had spent was given back: its month is to be read */
     VITO_NEWS_COUNT,
 };
 

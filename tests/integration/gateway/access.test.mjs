@@ -24,6 +24,7 @@ const LEAST = {
   'PUT /api/tenants/{}/secrets/{}': 'admin',
   'DELETE /api/tenants/{}/secrets/{}': 'admin',
   'GET /api/tenants/{}/balance': 'admin',
+  'POST /api/tenants/{}/refunds': 'admin',
   'GET /api/tenants/{}/audit': 'admin',
   'GET /api/tenants/{}/sessions': 'admin',
   'POST /api/sessions/{}/terminate': 'admin',

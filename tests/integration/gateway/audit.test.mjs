@@ -257,3 +257,47 @@ test('a trail outlives its twin, and the key a change of the master key', async 
   const { code, stderr } = await gateway(['audit', 'verify', 'cantor'])
   assert.equal(code, 0, stderr)
 })
+
+test('what operators do is in the trail, with who did it, and never a value', async () => {
+  const other = await world.twin('managed', { policy: 'default' })
+  await world.admin('PUT', '/api/tenants/managed', {
+    policy_config: { limits: { monthly_hard_limit_usd: '2.50' } },
+  })
+  const secret = 'sk-canary-for-the-audit-trail'
+  const path = '/api/tenants/managed'
+  await world.admin('PUT', `${path}/secrets/openai.api_key`, { value: secret })
+  await world.admin('DELETE', `${path}/secrets/openai.api_key`)
+  await world.admin('POST', `${path}/secrets/rotate`)
+  const session = world.session(other)
+  const { session_id } = await session.started()
+  assert.equal((await world.admin('POST', `/api/sessions/${session_id}/terminate`)).status, 202)
+  await session.frame('session.ended')
+  await world.admin('DELETE', `${path}/keys/${other.keyId}`)
+  await world.admin('DELETE', `${path}/keys/key_nobody`)
+  await world.admin('DELETE', path)
+  const entries = await world.audit(other)
+  const acts = entries.filter(entry => entry.event !== 'BILLING_EVENT')
+  assert.deepEqual(
+    acts.map(entry => entry.event),
+    [
+      'TENANT_PUT',
+      'KEY_ADDED',
+      'TENANT_PUT',
+      'SECRET_PUT',
+      'SECRET_REMOVED',
+      'TENANT_KEY_ROTATED',
+      'SESSION_TERMINATED',
+      'KEY_REMOVED',
+      'TENANT_REMOVED',
+    ],
+  )
+  for (const act of acts) assert.equal(act.details.caller, 'operator', act.event)
+  assert.equal(acts[0].details.policy, 'default')
+  assert.equal(acts[2].details.monthly_hard_limit_usd, '2.500000000')
+  assert.notEqual(acts[0].details.document_blake2b, acts[2].details.document_blake2b)
+  assert.equal(acts[1].details.key, other.keyId)
+  assert.equal(acts[7].details.key, other.keyId)
+  assert.equal(acts[6].session_id, session_id)
+  const text = JSON.stringify(entries)
+  assert.ok(!text.includes(secret) && !text.includes(other.key))
+})

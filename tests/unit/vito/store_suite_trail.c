@@ -198,7 +198,7 @@ note_of(const char *id, const char *details)
     struct vito_audit_event event = {.at_ms = NOVEMBER_MS};
     snprintf(event.id, sizeof(event.id), "%s", id);
     snprintf(event.event, sizeof(event.event), "NOTED");
-    return vito_audit_note_make(&event, details);
+    return vito_audit_note_make(&event, details, strlen(details));
 }
 
 void

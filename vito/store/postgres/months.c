@@ -46,6 +46,7 @@ vito_pg_budget_open(struct vito_postgres *database, struct vito_pg_item *item)
     if (outcome != VITO_PG_DONE)
         return outcome;
     item->stored.budget = vito_pg_figures(&database->link, opened, 0);
+    item->stored.budget.refunded_nusd = vito_pg_i64(&database->link, opened, 0, 8);
     item->stored.budget.slice_nusd = read_free(database, left);
     item->stored.budget.life = database->epoch;
     item->stored.budget.nodes = (uint32_t)database->nodes_live;

@@ -99,7 +99,7 @@ post(struct vito_postgres *database, struct vito_pg_item *item, int64_t period_s
         return outcome;
     item->stored.budget = vito_pg_figures(&database->link, posted, 0);
     item->stored.budget.refunded_nusd = vito_pg_i64(&database->link, posted, 0, 8);
-    vito_pg_tell(database, VITO_NEWS_RETURNED, request->tenant_id);
+    vito_pg_tell(database, VITO_NEWS_REFUNDED, request->tenant_id);
     return outcome;
 }
 

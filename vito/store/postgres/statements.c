@@ -277,7 +277,7 @@ static const struct {
          " + greatest(excluded.posted_nusd - b.posted_nusd - b.refunded_nusd, 0),"
          " excess_nusd = greatest(greatest(b.posted_nusd, excluded.posted_nusd - b.refunded_nusd)"
          " + b.reserved_nusd - excluded.limit_nusd, 0)"
-         " RETURNING" FIGURES},
+         " RETURNING" FIGURES ", refunded_nusd"},
     [VITO_PG_BUDGET_FREEZE_OTHERS] =
         {"budget_freeze_others",
          "UPDATE vito.budgets SET limit_nusd = least(limit_nusd, posted_nusd + reserved_nusd)"

@@ -54,6 +54,7 @@ vito_handle_budget_open(struct vito_sqlite *database, const struct vito_request 
     if (status != RT_OK)
         return status;
     answer->stored.budget = vito_budget_of_row(database);
+    answer->stored.budget.refunded_nusd = vito_column_i64(database, 8);
     answer->stored.budget.life = database->epoch;
     answer->stored.budget.nodes = 1;
     if (VITO_QUERY(database, QUERY_BUDGET_FREEZE_OTHERS, tenant_id, start, end) != RT_EMPTY)

@@ -89,7 +89,7 @@ static const char *const texts[QUERY_COUNT] = {
         " SET limit_nusd = excluded.limit_nusd,"
         " posted_nusd = max(posted_nusd, excluded.posted_nusd - refunded_nusd),"
         " carried_nusd = carried_nusd + max(excluded.posted_nusd - posted_nusd - refunded_nusd, 0)"
-        " RETURNING" FIGURES,
+        " RETURNING" FIGURES ", refunded_nusd",
     [QUERY_BUDGET_FREEZE_OTHERS] = "UPDATE vito_budgets"
                                    " SET limit_nusd = min(limit_nusd, posted_nusd + reserved_nusd)"
                                    " WHERE" SAME_MONTH,
