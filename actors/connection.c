@@ -106,7 +106,7 @@ static void
 on_request(struct rt_actor *self, struct connection *connection, struct rt_message *message)
 {
     connection_forget_request(connection);
-    connection_free_keyed(self, connection);
+    connection_free_keyed(self, connection, true);
     connection->request = *(const struct conn_request *)rt_message_payload(message);
     connection->request_bytes = rt_buffer_acquire(message->buffer);
     connection->answered = false;
@@ -325,7 +325,7 @@ connection_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     if (has_failed && connection->request_bytes != NULL)
         connection_refuse_for(connection, PROBLEM_INTERNAL);
     connection_resume_free(self, connection);
-    connection_free_keyed(self, connection);
+    connection_free_keyed(self, connection, reason != RT_EXIT_SHUTDOWN);
     connection_forget_request(connection);
     connection_turn_clear(&connection->turn);
     connection_forget_held(connection);

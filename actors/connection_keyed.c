@@ -135,11 +135,11 @@ connection_give_up_key(struct rt_actor *self, struct connection *connection)
 }
 
 void
-connection_free_keyed(struct rt_actor *self, struct connection *connection)
+connection_free_keyed(struct rt_actor *self, struct connection *connection, bool has_store)
 {
     if (connection->keyed == NULL)
         return;
-    if (connection->keyed->beginning)
+    if (connection->keyed->beginning && has_store)
         connection_give_up_key(self, connection);
     rt_pool_give(connection->keyed, sizeof(*connection->keyed));
     connection->keyed = NULL;
@@ -210,7 +210,8 @@ on_begun(struct rt_actor *self, struct connection *connection, struct rt_message
     if (is_ours || stored->status == RT_UNAVAILABLE)
         connection_give_up_key(self, connection);
     connection->keyed->beginning = false;
-    rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
+    if (!rt_address_is(connection->session, RT_NOBODY))
+        rt_exit(rt_system_of(self), connection->session, RT_EXIT_KILLED);
     if (is_ours)
         connection_refuse_for(connection, PROBLEM_INTERNAL); /* the session has failed */
     else if (stored->status == RT_OK)

@@ -227,6 +227,10 @@ connection_on_message(struct rt_actor *self, struct connection *connection,
     if ((connection->resume != NULL || frame->type == CLIENT_RESUME) &&
         connection_resume_takes(self, connection, forward))
         return;
+    if (rt_address_is(connection->session, RT_NOBODY)) { /* the one that was resumed has ended */
+        rt_message_destroy(forward);
+        return;
+    }
     connection->heard = true;
     connection->bad_frames = frame->type == CLIENT_BAD ? connection->bad_frames + 1 : 0;
     if (rt_send(self, connection->session, forward) == RT_FULL)

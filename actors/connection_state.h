@@ -137,7 +137,8 @@ void connection_begin_keyed(struct rt_actor *self, struct connection *connection
 void connection_hand_over_key(struct connection *connection, struct session_ready *ready);
 /* The session did not get the turn, or failed: nobody else will end the key. */
 void connection_give_up_key(struct rt_actor *self, struct connection *connection);
-void connection_free_keyed(struct rt_actor *self, struct connection *connection);
+/* Without a store the system ends, and our life there with it. */
+void connection_free_keyed(struct rt_actor *self, struct connection *connection, bool has_store);
 void connection_on_stored(struct rt_actor *self, struct connection *connection,
                           struct rt_message *message);
 

@@ -443,10 +443,9 @@ session_init(struct rt_actor *self, void *state, const void *args)
 static void
 session_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
 {
-    (void)reason;
     struct session *session = state;
     session_resume_deinit(self, session);
-    session_keyed_deinit(self, session);
+    session_keyed_deinit(self, session, reason);
     while (session->legs != NULL)
         session_leg_free(session, session->legs);
     while (session->turns != NULL)

@@ -57,12 +57,12 @@ give_up(struct rt_actor *self, struct session *session)
 }
 
 void
-session_keyed_deinit(struct rt_actor *self, struct session *session)
+session_keyed_deinit(struct rt_actor *self, struct session *session, enum rt_exit_reason reason)
 {
     struct session_keyed *keyed = session->keyed;
     if (keyed == NULL)
         return;
-    if (!keyed->recorded)
+    if (!keyed->recorded && reason != RT_EXIT_SHUTDOWN) /* then our life at the store ends */
         give_up(self, session);
     rt_timer_cancel(self, &keyed->retry_timer);
     rt_pool_give(keyed->audio, keyed->audio_room_bytes);

@@ -225,7 +225,8 @@ void session_leg_free(struct session *session, struct session_leg *leg);
 void session_keyed_init(struct rt_actor *self, struct session *session,
                         const struct session_ready *ready);
 /* Before the turns are freed. */
-void session_keyed_deinit(struct rt_actor *self, struct session *session);
+void session_keyed_deinit(struct rt_actor *self, struct session *session,
+                          enum rt_exit_reason reason);
 /* Takes output that is for the record; `session->keyed` is there. False: it is no output. */
 bool session_keyed_takes(struct rt_actor *self, struct session *session, struct rt_message *frame);
 /* The record that goes with the settlement of this leg; NULL when it is not the last of a turn that

@@ -76,6 +76,8 @@ add_seen(struct sum *sum, const struct sim_run *run)
     sum->seen.refusals += run->seen.refusals;
     sum->seen.upgrades += run->seen.upgrades;
     sum->seen.cut += run->seen.cut;
+    sum->seen.resumes += run->seen.resumes;
+    sum->seen.resumed += run->seen.resumed;
     for (unsigned i = 0; i < FRAME_TYPE_COUNT; i++)
         sum->seen.frames[i] += run->seen.frames[i];
     for (unsigned i = 0; i < CHAOS_KIND_COUNT; i++)
@@ -111,16 +113,17 @@ check_seen(const struct sum *sum, const struct sim_run_options *options)
 {
     bool enough = sum->seeds >= ENOUGH_SEEDS && options->faults == NULL;
     const struct sim_seen *seen = &sum->seen;
-    printf("%u turns over HTTP, %u refusals, %u sessions, %u cut for cost; %u kills, %u stalls, "
-           "%u floods, %u pauses, %u clock steps, %lu failed allocations\n",
-           seen->answers, seen->refusals, seen->upgrades, seen->cut, sum->happened[CHAOS_KILL],
-           sum->happened[CHAOS_STALL], sum->happened[CHAOS_FLOOD], sum->happened[CHAOS_PAUSE],
-           sum->happened[CHAOS_CLOCK], sim_memory_failures());
+    printf("%u turns over HTTP, %u refusals, %u sessions, %u of %u resumed, %u cut for cost; "
+           "%u kills, %u stalls, %u floods, %u pauses, %u clock steps, %lu failed allocations\n",
+           seen->answers, seen->refusals, seen->upgrades, seen->resumed, seen->resumes, seen->cut,
+           sum->happened[CHAOS_KILL], sum->happened[CHAOS_STALL], sum->happened[CHAOS_FLOOD],
+           sum->happened[CHAOS_PAUSE], sum->happened[CHAOS_CLOCK], sim_memory_failures());
     if (options->nodes > 1)
         check_fleet_seen(&sum->fleet, enough);
     if (!enough)
         return;
     CHECK(seen->answers > 0 && seen->refusals > 0 && seen->upgrades > 0 && seen->cut > 0);
+    CHECK(seen->resumed > 0 && seen->resumed < seen->resumes);
     CHECK(sim_memory_failures() > 0);
     for (unsigned i = 0; i < CHAOS_KIND_COUNT; i++)
         CHECK(sum->happened[i] > 0);

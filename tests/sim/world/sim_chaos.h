@@ -26,6 +26,7 @@ struct sim_swarm {
     unsigned memory;             /* requests for memory that fail, per million */
     uint32_t client_delay_max_ms;
     unsigned vanish;                     /* per mille of the clients' actions */
+    unsigned resume;                     /* likewise: connections that break; 0: none may resume */
     uint32_t every_ms[CHAOS_KIND_COUNT]; /* on average; 0: never */
     bool is_patient;                     /* sessions may stay idle for long */
 };

@@ -13,6 +13,9 @@ enum {
     COMES_WITHIN_MS = 4000,
     ACTS_WITHIN_MS = 1500,
     READS_WITHIN_MS = 400,
+    BACK_WITHIN_MS = 4000,
+    LOST_MAX = 4, /* frames on their way when a connection breaks */
+    KEYS = 40,
     VISITS_MAX = 3,
     ACTIONS_MAX = 8,
     TEXT_BYTES = 200,
@@ -40,8 +43,23 @@ hang_up(struct sim_client *client)
     if (client->phase == CLIENT_ASKING || client->phase == CLIENT_TALKING) {
         client->phase = CLIENT_GONE;
         client->open_turns = 0; /* its answer is that the connection is gone */
+        client->comes_back = false;
         post_note(client, CONN_CLOSED);
     }
+}
+
+/* The network breaks the connection, and what was on its way is lost. */
+static void
+break_off(struct sim_client *client)
+{
+    uint64_t lost = dice(client, LOST_MAX + 1);
+    if (client->last_seq > client->seen_seq)
+        client->seen_seq = client->last_seq;
+    client->last_seq -= lost < client->last_seq ? lost : client->last_seq;
+    client->phase = CLIENT_GONE;
+    client->comes_back = true;
+    client->open_turns = 0; /* whether they arrived it does not know */
+    post_note(client, CONN_BROKEN);
 }
 
 /* What a client has sent and the gateway has not got yet. */
@@ -141,6 +159,11 @@ act(void *context)
         client->vanished = true;
         return;
     }
+    if (client->token[0] != '\0' && client->all->resume > 0 &&
+        rt_random_chance(rt_sim_random(client->all->sim), client->all->resume)) {
+        break_off(client);
+        return;
+    }
     if (client->actions == 0 || dice(client, 30) == 0) {
         if (dice(client, 2) == 0)
             send_text(client, "{\"type\":\"end\"}");
@@ -191,6 +214,44 @@ note_done(struct sim_client *client, const char *key, const char *json, size_t s
     client->all->told(client->all->context, session_id, ++client->done);
 }
 
+/* Copies the text behind `key`; "" when it is not there. */
+static void
+read_text(const char *key, const char *json, size_t size_bytes, char *out, size_t room)
+{
+    const char *at = memmem(json, size_bytes, key, strlen(key));
+    size_t used = 0;
+    if (at != NULL)
+        for (at += strlen(key); at < json + size_bytes && *at != '"' && used + 1 < room; at++)
+            out[used++] = *at;
+    out[used] = '\0';
+}
+
+/* Frames of a session come in order, each once, without a gap: also after a resume. False: the
+ * client had this one before its connection broke. */
+static bool
+note_seq(struct sim_client *client, const char *json, size_t size_bytes)
+{
+    static const char key[] = "\"seq\":";
+    char session_id[VITO_ID_BYTES];
+    const char *at = memmem(json, size_bytes, key, sizeof(key) - 1);
+    CHECK(at != NULL);
+    uint64_t seq = strtoull(at + sizeof(key) - 1, NULL, 10);
+    read_text("\"session_id\":\"", json, size_bytes, session_id, sizeof(session_id));
+    if (session_id[0] == '\0')
+        return true; /* there is no session: it was refused */
+    if (strcmp(session_id, client->session_id) != 0) {
+        CHECK(seq == 1 && client->session_id[0] == '\0');
+        memcpy(client->session_id, session_id, sizeof(session_id));
+        read_text("\"resume_token\":\"", json, size_bytes, client->token, sizeof(client->token));
+    }
+    if (client->comes_back)
+        client->all->seen->resumed++;
+    client->comes_back = false;
+    CHECK(seq == client->last_seq + 1);
+    client->last_seq = seq;
+    return seq > client->seen_seq;
+}
+
 static void
 on_respond(void *context, const struct net_response *response)
 {
@@ -204,6 +265,19 @@ on_respond(void *context, const struct net_response *response)
     hang_up(client);
 }
 
+enum { OPEN_RESUME = 31 }; /* among the open turns: what came of it is not known yet */
+
+static void
+take_up(struct sim_client *client)
+{
+    char json[FRAME_RESUME_TOKEN_BYTES + 64];
+    snprintf(json, sizeof(json), "{\"type\":\"resume\",\"token\":\"%s\",\"last_seq\":%llu}",
+             client->token, (unsigned long long)client->last_seq);
+    client->all->seen->resumes++;
+    client->open_turns = 1U << OPEN_RESUME;
+    send_text(client, json);
+}
+
 static void
 on_upgrade(void *context, const char *subprotocol)
 {
@@ -213,6 +287,8 @@ on_upgrade(void *context, const char *subprotocol)
         return;
     client->all->seen->upgrades++;
     client->phase = CLIENT_TALKING;
+    if (client->comes_back)
+        take_up(client);
     act_later(client);
 }
 
@@ -232,6 +308,9 @@ static void
 note_frame(struct sim_client *client, const char *json, size_t size_bytes)
 {
     struct sim_seen *seen = client->all->seen;
+    client->open_turns &= ~(1U << OPEN_RESUME);
+    if (!note_seq(client, json, size_bytes))
+        return;
     static const char *const names[FRAME_TYPE_COUNT] = {
         [FRAME_SESSION_STARTED] = "\"session.started\"",
         [FRAME_TURN_QUEUED] = "\"turn.queued\"",
@@ -300,11 +379,18 @@ on_consumed(void *context)
     (void)context;
 }
 
+static void come_back(void *context);
+
 static void
 on_release(void *context)
 {
     struct sim_client *client = context;
     client->phase = CLIENT_AWAY;
+    if (client->comes_back && !client->all->closing) {
+        uint64_t ms = dice(client, BACK_WITHIN_MS);
+        CHECK(rt_sim_after(client->all->sim, ms * RT_NS_PER_MS, come_back, client));
+        return;
+    }
     client->open_turns = 0;
     if (client->visits > 0 && !client->all->closing)
         come_later(client);
@@ -339,15 +425,22 @@ send_request(struct sim_client *client)
     char texts[512], line[128];
     uint32_t used = 1;
     texts[0] = '\0';
-    struct conn_request request = {.wants_websocket = dice(client, 4) != 0};
+    struct conn_request request = {.wants_websocket = client->comes_back || dice(client, 4) != 0};
     request.method = append(texts, &used, request.wants_websocket ? "GET" : "POST");
     snprintf(line, sizeof(line), "/v1/twins/%s/%s", all->tenants[client->tenant],
              request.wants_websocket ? "session" : "turns");
     request.path = append(texts, &used, line);
-    snprintf(line, sizeof(line), "mode=%s", modes[dice(client, RT_COUNT_OF(modes))]);
+    if (client->comes_back)
+        snprintf(line, sizeof(line), "resume=1");
+    else
+        snprintf(line, sizeof(line), "mode=%s", modes[dice(client, RT_COUNT_OF(modes))]);
     request.query = append(texts, &used, line);
     snprintf(line, sizeof(line), "Bearer %s", all->keys[client->tenant]);
     request.authorization = append(texts, &used, line);
+    if (!request.wants_websocket && all->resume > 0) { /* few keys: they are used again */
+        snprintf(line, sizeof(line), "key-%u", (unsigned)dice(client, KEYS));
+        request.idempotency_key = append(texts, &used, line);
+    }
     if (!request.wants_websocket) {
         request.body = append(texts, &used, body);
         request.body_bytes = sizeof(body) - 1;
@@ -356,6 +449,28 @@ send_request(struct sim_client *client)
     *(struct conn_request *)rt_message_payload(message) = request;
     message->buffer = sim_buffer(texts, used);
     send_message(client, message);
+}
+
+static void
+connect_to_gateway(struct sim_client *client)
+{
+    const struct sim_clients *all = client->all;
+    client->queued_bytes = 0;
+    client->phase = CLIENT_ASKING;
+    struct connection_args args = {.world = all->world, .calls = &calls, .socket = client};
+    unsigned workers = rt_system_workers(rt_sim_system(all->sim));
+    struct rt_spawn_options options = {
+        .behaviour = &connection_behaviour, .args = &args, .worker = (int)dice(client, workers)};
+    CHECK(rt_spawn(rt_sim_system(all->sim), &options, &client->actor) == RT_OK);
+    send_request(client);
+}
+
+static void
+come_back(void *context)
+{
+    struct sim_client *client = context;
+    if (!client->all->closing)
+        connect_to_gateway(client);
 }
 
 static void
@@ -371,14 +486,10 @@ come(void *context)
     client->tenant = (unsigned)dice(client, all->tenant_count);
     client->vanished = false;
     client->open_turns = client->done = 0;
-    client->queued_bytes = 0;
-    client->phase = CLIENT_ASKING;
-    struct connection_args args = {.world = all->world, .calls = &calls, .socket = client};
-    unsigned workers = rt_system_workers(rt_sim_system(all->sim));
-    struct rt_spawn_options options = {
-        .behaviour = &connection_behaviour, .args = &args, .worker = (int)dice(client, workers)};
-    CHECK(rt_spawn(rt_sim_system(all->sim), &options, &client->actor) == RT_OK);
-    send_request(client);
+    client->comes_back = false;
+    client->token[0] = client->session_id[0] = '\0';
+    client->last_seq = client->seen_seq = 0;
+    connect_to_gateway(client);
 }
 
 static void

@@ -27,14 +27,20 @@ struct sim_client {
     uint32_t open_turns;      /* asked and not answered, by their ids */
     unsigned done;            /* turns of this session */
     bool is_slow, drain_is_set, action_is_set;
-    bool vanished; /* neither reads nor writes any more, and nobody was told */
+    bool comes_back; /* its connection broke: it will take its session up again */
+    char token[FRAME_RESUME_TOKEN_BYTES], session_id[VITO_ID_BYTES];
+    uint64_t last_seq; /* of what it has of that session */
+    uint64_t seen_seq; /* and of what it had before its connection broke, if that was more */
+    bool vanished;     /* neither reads nor writes any more, and nobody was told */
 };
 
 /* What was seen by all of them, to know that a run was not an empty one. */
 struct sim_seen {
     unsigned answers, refusals, upgrades;
     unsigned frames[FRAME_TYPE_COUNT];
-    unsigned cut; /* session.ended for COST_LIMIT */
+    unsigned resumes; /* of sessions whose connection broke: asked for */
+    unsigned resumed; /* … and done */
+    unsigned cut;     /* session.ended for COST_LIMIT */
 };
 
 struct sim_clients {
@@ -45,7 +51,8 @@ struct sim_clients {
     unsigned tenant_count, client_count;
     uint32_t delay_max_ms; /* from a client to the gateway */
     unsigned vanish;       /* per mille of actions */
-    bool closing;          /* nobody comes or asks any more */
+    unsigned resume; /* per mille of actions: a connection breaks, and its client comes back */
+    bool closing;    /* nobody comes or asks any more */
     struct sim_seen *seen;
     /* A client was told that a turn is done: so many of this session. */
     void (*told)(void *context, const char *session_id, unsigned done);

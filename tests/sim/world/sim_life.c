@@ -6,7 +6,7 @@
 #include "tests/sim/world/sim_run.h"
 #include "tests/stress/stress.h"
 
-enum { IDLE_MS = 5000, IDLE_PATIENT_MS = 600000 };
+enum { IDLE_MS = 5000, IDLE_PATIENT_MS = 600000, RESUME_MS = 3000 };
 
 static enum rt_status
 get_secret(void *self, const struct vito_secret_use *use, struct vito_secret *secret_out)
@@ -46,6 +46,7 @@ begin_world(struct sim_life *life, const struct vito_store *store)
         .adapters = sim_vendors_port(&life->vendors),
         .sessions_max = 20,
         .tenant_idle_ms = 500,
+        .resume_ms = run->swarm.resume > 0 ? RESUME_MS : 0,
         .session_idle_ms = run->swarm.is_patient ? IDLE_PATIENT_MS : IDLE_MS,
         .drained = on_drained,
         .drained_context = life,
@@ -66,6 +67,7 @@ sim_life_begin(struct sim_life *life, const struct vito_store *store, unsigned c
                                          .client_count = clients,
                                          .delay_max_ms = run->swarm.client_delay_max_ms,
                                          .vanish = run->swarm.vanish,
+                                         .resume = run->swarm.resume,
                                          .seen = &run->seen,
                                          .told = on_told,
                                          .context = run};

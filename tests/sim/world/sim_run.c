@@ -16,6 +16,8 @@ enum {
     ANSWER_MS = 240000, /* within which everybody must have an answer once all is well */
     RECOVERY_MS = 240000,
     DRAIN_MS = 120000,
+    RESUME_EACH = 8, /* seeds: in one of them connections break, and clients come back */
+    RESUME_PER_MILLE = 200,
 };
 
 #define START_WALL_MS INT64_C(1795219200000)     /* 2026-11-21T00:00:00Z */
@@ -120,6 +122,7 @@ begin_run(struct sim_run *run)
     char token[16], interaction[16];
     rt_random_seed(&run->dice, run->seed);
     sim_swarm_choose(&run->swarm, &run->dice);
+    run->swarm.resume = run->seed % RESUME_EACH == 0 ? RESUME_PER_MILLE : 0;
     CHECK(run->options.faults == NULL || sim_swarm_only(&run->swarm, run->options.faults));
     run->wall_ms = START_WALL_MS;
     if (rt_random_chance(&run->dice, 200))
