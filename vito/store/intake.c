@@ -15,9 +15,20 @@ enum {
     SHARED_FOR_BATCHES = 50, /* after the last one with requests of several tenants */
 };
 
-static struct rt_counter requests_total = {.metric = {.name = "twin_store_requests_total",
-                                                      .help = "Requests to the ledger.",
-                                                      .type = RT_METRIC_COUNTER}};
+/* What requests are about. */
+enum kind { KIND_LEG, KIND_BUDGET, KIND_AUDIT, KIND_OTHER, KIND_COUNT };
+
+#define REQUESTS_OF(kind)                                                                          \
+    {                                                                                              \
+        .metric = {                                                                                \
+            .name = "twin_store_requests_total",                                                   \
+            .help = "Requests to the ledger.",                                                     \
+            .labels = "about=\"" kind "\"",                                                        \
+            .type = RT_METRIC_COUNTER                                                              \
+        }                                                                                          \
+    }
+static struct rt_counter requests_total[KIND_COUNT] = {REQUESTS_OF("leg"), REQUESTS_OF("budget"),
+                                                       REQUESTS_OF("audit"), REQUESTS_OF("other")};
 static struct rt_counter batches_total = {.metric = {.name = "twin_store_batches_total",
                                                      .help = "Transactions of the ledger.",
                                                      .type = RT_METRIC_COUNTER}};
@@ -34,18 +45,39 @@ static struct rt_histogram commit_seconds = {.metric = {.name = "twin_store_comm
 static void
 register_metrics(void)
 {
-    rt_metrics_register(&requests_total.metric);
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        rt_metrics_register(&requests_total[kind].metric);
     rt_metrics_register(&batches_total.metric);
     rt_metrics_register(&failures_total.metric);
     rt_metrics_register(&waiting_requests.metric);
     rt_metrics_register(&commit_seconds.metric);
 }
 
+static enum kind
+kind_of(enum vito_op op)
+{
+    switch (op) {
+    case VITO_LEG_OPEN:
+    case VITO_LEG_EXTEND:
+    case VITO_LEG_SETTLE:
+        return KIND_LEG;
+    case VITO_BUDGET_OPEN:
+    case VITO_BUDGET_GRANT:
+    case VITO_BUDGET_RETURN:
+    case VITO_REFUND:
+        return KIND_BUDGET;
+    case VITO_AUDIT_APPEND:
+    case VITO_AUDIT_LIST:
+        return KIND_AUDIT;
+    default:
+        return KIND_OTHER;
+    }
+}
+
 void
-vito_intake_count(unsigned count, uint64_t commit_ns, bool done)
+vito_intake_count(uint64_t commit_ns, bool done)
 {
     rt_counter_add(&batches_total, 1);
-    rt_counter_add(&requests_total, count);
     if (done)
         rt_histogram_record(&commit_seconds, commit_ns);
     else
@@ -95,6 +127,7 @@ vito_intake_submit(struct vito_intake *intake, struct rt_actor *caller,
         return;
     }
     rt_gauge_add(&waiting_requests, 1);
+    rt_counter_add(&requests_total[kind_of(request->op)], 1);
     *item = (struct vito_intake_item){
         .caller = rt_self(caller), .request_id = request_id, .request = *request};
     struct rt_link *last;

@@ -83,8 +83,8 @@ bool vito_intake_is_stopping(const struct vito_intake *intake);
 /* Makes wake_fd unreadable until there is something new. Waits for that when it is blocking. */
 void vito_intake_rest(struct vito_intake *intake);
 
-/* Metrics of the store: a batch of `count` requests, how long its commit took, whether it was
+/* Metrics of the store: a batch, how long its commit took, whether it was
  * undone. */
-void vito_intake_count(unsigned count, uint64_t commit_ns, bool done);
+void vito_intake_count(uint64_t commit_ns, bool done);
 
 #endif

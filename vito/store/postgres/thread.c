@@ -227,7 +227,7 @@ run_group(struct vito_postgres_thread *thread, unsigned first, unsigned count)
     enum vito_pg_outcome outcome = VITO_PG_LOST;
     if (is_connected(thread))
         outcome = run(thread, items, count, &commit_ns);
-    vito_intake_count(count, commit_ns, outcome == VITO_PG_DONE);
+    vito_intake_count(commit_ns, outcome == VITO_PG_DONE);
     if (outcome != VITO_PG_REFUSED) {
         answer(thread, first, count, outcome == VITO_PG_DONE);
         return;

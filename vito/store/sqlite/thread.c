@@ -45,7 +45,7 @@ drain(struct vito_sqlite_thread *thread)
         bool done = carry_out(thread, count, &commit_ns);
         if (!done)
             vito_sqlite_rollback(thread->database);
-        vito_intake_count(count, commit_ns, done);
+        vito_intake_count(commit_ns, done);
         for (unsigned i = 0; i < count; i++)
             vito_intake_answer(&thread->intake, thread->batch[i], done);
     }
