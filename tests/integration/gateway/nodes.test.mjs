@@ -115,6 +115,28 @@ test('what a dead gateway held comes back, and what it had open counts as spent'
   assert.equal(succeeded, 98)
 })
 
+test('gateways that are never without work settle what a dead one had open', async () => {
+  const last = await addGateway(world, { TWIN_NODE: 'dies-at-work' })
+  const busy = await world.twin('busy', {
+    policy_config: { ...DOLLAR.policy_config, limits: { monthly_hard_limit_usd: '1000' } },
+  })
+  let working = true
+  const work = async node => {
+    while (working) await node.turn(busy)
+  }
+  const tasks = nodes.map(work)
+  await until(async () => (await last.turn(busy)).status === 200, 'its first turn')
+  await last.gateway.stop('SIGKILL')
+  world.others.pop()
+  const settled = `SELECT 1 FROM vito.nodes WHERE node = 'dies-at-work' AND state = 'ended'`
+  try {
+    await until(() => world.cluster.query(settled).length === 1, 'another one to settle')
+  } finally {
+    working = false
+    await Promise.all(tasks)
+  }
+})
+
 test('a gateway that stood still for too long spends nothing of what was taken from it', async () => {
   const twin = await world.twin('paused', DOLLAR)
   const still = await addGateway(world)

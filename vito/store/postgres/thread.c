@@ -31,10 +31,10 @@ struct vito_postgres_thread {
     struct vito_postgres *database;
     const struct rt_world *world;
     pthread_t id;
-    uint64_t beat_ns;  /* when the lease is to be renewed */
+    uint64_t beat_ns;  /* when the lease is to be renewed, unless it was by work */
+    uint64_t reap_ns;  /* when the dead are to be looked for, work or not */
     uint64_t retry_ns; /* away: when to try again */
     uint32_t retry_ms;
-    uint64_t attached_ns;
     pthread_mutex_t listener_lock;
     struct rt_address listener;
     struct vito_intake_item *batch[VITO_INTAKE_BATCH_MAX];
@@ -54,10 +54,18 @@ is_connected(const struct vito_postgres_thread *thread)
     return thread->database->link.connection != NULL;
 }
 
-static void
-plan_beat(struct vito_postgres_thread *thread)
+static uint64_t
+next_beat_ns(const struct vito_postgres_thread *thread)
 {
-    thread->beat_ns = now_ns(thread) + thread->database->lease_ms * RT_NS_PER_MS / BEATS_PER_LEASE;
+    return now_ns(thread) + thread->database->lease_ms * RT_NS_PER_MS / BEATS_PER_LEASE;
+}
+
+/* Not before a whole lease and its grace after we came: when all were cut off together, each may
+ * renew its own first. */
+static void
+plan_first_reap(struct vito_postgres_thread *thread)
+{
+    thread->reap_ns = now_ns(thread) + (thread->database->lease_ms + GRACE_MS) * RT_NS_PER_MS;
 }
 
 static void
@@ -130,10 +138,10 @@ attach(struct vito_postgres_thread *thread)
     }
     rt_log(RT_LOG_INFO, "store.back", RT_STR("node", database->node));
     thread->retry_ms = RETRY_FIRST_MS;
-    thread->attached_ns = now_ns(thread);
+    plan_first_reap(thread);
     if (database->fenced)
         begin_life(thread);
-    plan_beat(thread);
+    thread->beat_ns = next_beat_ns(thread);
     tell(thread, &(struct vito_news){.kind = VITO_NEWS_TENANT});
     tell(thread, &(struct vito_news){.kind = VITO_NEWS_KEYS});
     tell(thread, &(struct vito_news){.kind = VITO_NEWS_SECRETS});
@@ -270,45 +278,71 @@ drain(struct vito_postgres_thread *thread)
             size = count_group(thread, first, count);
             run_group(thread, first, size);
         }
-        plan_beat(thread); /* each of them renewed the lease */
+        thread->beat_ns = next_beat_ns(thread); /* each of them renewed the lease */
     }
 }
 
-/* Renews the lease, and settles those whose lease ran out. Not before a whole lease and its grace
- * after we came: when all were cut off together, each may renew its own first. */
+/* Renews the lease. */
 static void
 beat(struct vito_postgres_thread *thread)
 {
     struct vito_postgres *database = thread->database;
-    uint64_t learning_ns = (database->lease_ms + GRACE_MS) * RT_NS_PER_MS;
-    bool found = now_ns(thread) - thread->attached_ns >= learning_ns;
-    enum vito_pg_outcome outcome;
-    if (!found) {
-        vito_pg_begin(database, NULL, 0, true);
-        outcome = vito_pg_exchange(database);
-        if (outcome == VITO_PG_DONE)
-            outcome = vito_pg_commit(database);
-    } else {
-        do {
-            outcome = vito_pg_reap(database, GRACE_MS, &found);
-        } while (outcome == VITO_PG_DONE && found);
-    }
+    vito_pg_begin(database, NULL, 0, true);
+    enum vito_pg_outcome outcome = vito_pg_exchange(database);
+    if (outcome == VITO_PG_DONE)
+        outcome = vito_pg_commit(database);
     if (outcome != VITO_PG_DONE)
         mend(thread);
-    plan_beat(thread);
+    thread->beat_ns = next_beat_ns(thread);
+}
+
+/* Settles those whose lease ran out, and so renews ours. */
+static void
+reap(struct vito_postgres_thread *thread)
+{
+    bool found;
+    enum vito_pg_outcome outcome;
+    do {
+        outcome = vito_pg_reap(thread->database, GRACE_MS, &found);
+    } while (outcome == VITO_PG_DONE && found);
+    if (outcome != VITO_PG_DONE)
+        mend(thread);
+    thread->beat_ns = thread->reap_ns = next_beat_ns(thread);
+}
+
+/* What is to be done by the clock. */
+static void
+keep(struct vito_postgres_thread *thread)
+{
+    uint64_t now = now_ns(thread);
+    if (!is_connected(thread)) {
+        if (now >= thread->retry_ns)
+            attach(thread);
+    } else if (now >= thread->reap_ns) {
+        reap(thread);
+    } else if (now >= thread->beat_ns) {
+        beat(thread);
+    }
+}
+
+static uint64_t
+due_ns(const struct vito_postgres_thread *thread)
+{
+    if (!is_connected(thread))
+        return thread->retry_ns;
+    return thread->reap_ns < thread->beat_ns ? thread->reap_ns : thread->beat_ns;
 }
 
 /* Waits for work, or for the time to do something by itself. */
 static void
 rest(struct vito_postgres_thread *thread)
 {
-    uint64_t due_ns = is_connected(thread) ? thread->beat_ns : thread->retry_ns;
-    uint64_t now = now_ns(thread);
+    uint64_t due = due_ns(thread), now = now_ns(thread);
     struct pollfd wakes[] = {{.fd = thread->intake.wake_fd, .events = POLLIN},
                              {.fd = -1, .events = POLLIN}};
     if (is_connected(thread))
         wakes[1].fd = PQsocket(thread->database->link.connection);
-    int wait_ms = due_ns > now ? (int)((due_ns - now) / RT_NS_PER_MS) + 1 : 0;
+    int wait_ms = due > now ? (int)((due - now) / RT_NS_PER_MS) + 1 : 0;
     if (poll(wakes, 2, wait_ms) > 0 && wakes[0].revents != 0)
         vito_intake_rest(&thread->intake);
 }
@@ -319,7 +353,6 @@ thread_main(void *context)
     pthread_setname_np(pthread_self(), "twin-store");
     struct vito_postgres_thread *thread = context;
     bool stopping;
-    plan_beat(thread);
     do {
         rest(thread);
         stopping = vito_intake_is_stopping(&thread->intake);
@@ -327,10 +360,7 @@ thread_main(void *context)
         if (stopping)
             break;
         hear(thread);
-        if (!is_connected(thread) && now_ns(thread) >= thread->retry_ns)
-            attach(thread);
-        else if (is_connected(thread) && now_ns(thread) >= thread->beat_ns)
-            beat(thread);
+        keep(thread);
     } while (!stopping);
     rt_pool_thread_end();
     return NULL;
@@ -345,7 +375,8 @@ vito_postgres_thread_start(struct vito_postgres *database, struct rt_system *sys
     thread->database = database;
     thread->world = rt_system_world(system);
     thread->retry_ms = RETRY_FIRST_MS;
-    thread->attached_ns = now_ns(thread);
+    thread->beat_ns = next_beat_ns(thread);
+    plan_first_reap(thread);
     pthread_mutex_init(&thread->listener_lock, NULL);
     if (vito_intake_init(&thread->intake, system) == RT_OK) {
         if (pthread_create(&thread->id, NULL, thread_main, thread) == 0)
