@@ -342,6 +342,28 @@ answer_settled(struct rt_actor *self, struct tenant_leg *leg)
     rt_owed_answer(self, leg->owed, message);
 }
 
+/* It was not kept in the ledger. */
+static void
+drop_record(struct tenant_leg *leg)
+{
+    rt_buffer_release(leg->record);
+    leg->record = NULL;
+}
+
+/* Whoever took this gateway for dead settled the leg before us, at another cost. What the ledger
+ * says is what the session and its client are told. */
+static void
+take_recorded_cost(struct tenant *tenant, struct tenant_leg *leg, int64_t cost_nusd)
+{
+    struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
+    if (cost_nusd == leg->row.cost_nusd)
+        return; /* it was our own settlement, of whose success we had not heard */
+    if (session != NULL)
+        session->settled_nusd += cost_nusd - leg->row.cost_nusd;
+    leg->row.cost_nusd = cost_nusd;
+    drop_record(leg);
+}
+
 void
 tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
                       const struct vito_stored *stored)
@@ -354,15 +376,16 @@ tenant_on_leg_settled(struct rt_actor *self, struct tenant *tenant, struct tenan
     book->settling_nusd -= leg->row.cost_nusd;
     count_settling(leg, -1);
     book->limbo_nusd -= leg->limbo_nusd;
-    if (stored->status != RT_OK) { /* then the record was not kept either */
-        rt_buffer_release(leg->record);
-        leg->record = NULL;
-    }
-    if (stored->status == RT_OK)
+    if (stored->status != RT_OK)
+        drop_record(leg);
+    if (stored->status == RT_OK) {
         tenant_take_figures(book, &stored->budget);
-    else if (leg->row.cost_nusd > 0 || stored->status != RT_NOT_FOUND)
+        if (stored->repeated)
+            take_recorded_cost(tenant, leg, stored->cost_nusd);
+    } else if (leg->row.cost_nusd > 0 || stored->status != RT_NOT_FOUND) {
         rt_log(RT_LOG_ERROR, "leg.not_settled", RT_STR("leg", leg->row.id),
                RT_STR("status", rt_status_name(stored->status)));
+    }
     answer_settled(self, leg);
     tenant_leg_free(self, tenant, leg);
     tenant_serve_fundings(self, tenant);

@@ -269,6 +269,8 @@ struct vito_stored {
                                   changed */
     bool created;              /* TENANT_PUT: there was none before */
     bool more;                 /* AUDIT_PRUNE: there are more to remove */
+    int64_t cost_nusd;         /* LEG_SETTLE: as it is recorded; when repeated it may be another
+                                  one's figure than the request's */
     struct vito_budget budget; /* BUDGET_*, LEG_SETTLE, REFUND */
     /* documents are in the message's buffer */
 };

@@ -205,3 +205,22 @@ test('a turn whose gateway died is not carried out by another one', async () => 
   assert.equal(again.body.reason, 'idempotency_key_lost')
   assert.equal((await world.calls('openai')) - calls, 1)
 })
+
+test('what a gateway says of a leg that others settled is what they wrote', async () => {
+  const prices = { interaction_usd: '0.01', token_1k_usd: '0.01' }
+  const twin = await world.twin('outlived', { policy_config: { ...DOLLAR.policy_config, prices } })
+  const still = await addGateway(world)
+  await until(async () => (await still.turn(twin)).status === 200, 'its first turn')
+  const answer = still.turn(twin, { text: '[tokens:500] hello' })
+  const open = `SELECT 1 FROM vito.usage WHERE tenant_id = 'outlived' AND state = 'open'`
+  await until(() => world.cluster.query(open).length === 1, 'an open leg')
+  process.kill(still.gateway.pid, 'SIGSTOP')
+  await until(() => world.cluster.query(open).length === 0, 'others to settle it')
+  process.kill(still.gateway.pid, 'SIGCONT')
+  const { status, body } = await answer
+  assert.equal(status, 200)
+  const entries = await world.audit(twin, 'BILLING_EVENT')
+  const entry = entries.find(one => one.decision_id === body.decision.id)
+  assert.equal(entry.outcome, 'recovered')
+  assert.equal(body.cost_usd, entry.cost_amount)
+})

@@ -431,6 +431,7 @@ store_suite_settling_again_changes_nothing(const struct store_driver *driver)
     struct vito_stored again = settle_leg(driver, "1", 600);
     cr_assert_eq(again.status, RT_OK);
     cr_assert(again.repeated);
+    cr_assert_eq(again.cost_nusd, 150, "what was recorded the first time");
     cr_assert_eq(again.budget.posted_nusd, 150);
     cr_assert_eq(again.budget.reserved_nusd, 450);
     cr_assert_eq(list_audit(driver), 1);
@@ -641,7 +642,9 @@ store_suite_a_restart_counts_what_open_legs_held_as_spent(const struct store_dri
     cr_assert_eq(list_audit(driver), 2);
     cr_assert_not_null(strstr(document, "\"cost_amount\":\"0.000000180\""));
     cr_assert_not_null(strstr(document, "\"outcome\":\"recovered\""));
-    cr_assert(settle_leg(driver, "2", 1).repeated, "a late settlement changes nothing");
+    struct vito_stored late = settle_leg(driver, "2", 1);
+    cr_assert(late.repeated, "a late settlement changes nothing");
+    cr_assert_eq(late.cost_nusd, 50, "and is told so");
     driver->check(driver->self);
 }
 

@@ -221,6 +221,7 @@ carry_out_settle(struct vito_books *books, const struct vito_request *request,
         return RT_NOT_FOUND;
     if (leg->settled) {
         stored->repeated = true;
+        stored->cost_nusd = leg->row.cost_nusd;
         stored->budget = month->figures;
         return RT_OK;
     }
@@ -237,6 +238,7 @@ carry_out_settle(struct vito_books *books, const struct vito_request *request,
     leg->overrun_nusd = leg->row.cost_nusd - spend_grant(books, leg, &returned_nusd);
     month->figures.reserved_nusd -= returned_nusd;
     leg->settled = leg->changed = true;
+    stored->cost_nusd = leg->row.cost_nusd;
     post(month, leg);
     stored->budget = month->figures;
     return append_billing(books, leg);

@@ -189,7 +189,8 @@ take_legs(struct vito_postgres *database, unsigned result)
             .period_start_ms = vito_pg_i64(link, result, i, 3),
             .epoch = vito_pg_i64(link, result, i, 5),
             .row = {.mode = vito_mode_of(vito_pg_text(link, result, i, 10)),
-                    .held_nusd = vito_pg_i64(link, result, i, 11)},
+                    .held_nusd = vito_pg_i64(link, result, i, 11),
+                    .cost_nusd = vito_pg_i64(link, result, i, 13)},
             .adopted = vito_pg_i64(link, result, i, 12) != 0,
         };
         struct vito_leg *row = &leg.row;

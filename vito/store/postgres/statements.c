@@ -105,8 +105,8 @@ static const struct {
     [VITO_PG_LOAD_LEGS] = {"load_legs",
                            "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
                            " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
-                           " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint"
-                           " FROM unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
+                           " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint,"
+                           " u.cost_nusd FROM unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
                            " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
     [VITO_PG_MAKE_HEADS] = {"make_heads",
                             "INSERT INTO vito.audit_heads (tenant_id, seq, chain)"

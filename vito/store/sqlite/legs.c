@@ -54,7 +54,7 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
 /* A leg as LEG_OPEN wrote it: who it is for is not said again. */
 struct row {
     bool is_open, is_adopted;
-    int64_t period_start_ms, epoch, held_nusd;
+    int64_t period_start_ms, epoch, held_nusd, cost_nusd;
     char session_id[VITO_ID_BYTES];
     char provider_id[VITO_PROVIDER_BYTES];
     char decision_id[VITO_ID_BYTES];
@@ -80,6 +80,7 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
     row_out->mode = vito_mode_of(vito_column_text(database, 7));
     row_out->held_nusd = vito_column_i64(database, 8);
     row_out->is_adopted = vito_column_i64(database, 9) != 0;
+    row_out->cost_nusd = vito_column_i64(database, 10);
     return RT_OK;
 }
 
@@ -173,6 +174,7 @@ vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struc
         return status;
     if (!row.is_open) {
         stored->repeated = true;
+        stored->cost_nusd = row.cost_nusd;
         if (vito_tally_write(database) != RT_OK)
             return RT_UNAVAILABLE;
         return vito_budget_read(database, tenant_id, row.period_start_ms, &stored->budget);
@@ -184,6 +186,7 @@ vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struc
         .media_ms = bounded(leg->use.media_ms, USE_MAX),
         .interactions = bounded(leg->use.interactions, USE_MAX),
     };
+    stored->cost_nusd = bounded_leg.cost_nusd;
     return settle_open(database, tenant_id, &row, &bounded_leg, &stored->budget);
 }
 
