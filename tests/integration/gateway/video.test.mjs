@@ -1,7 +1,7 @@
 // EV-04: a minute of video, a real one, is one entry of the trail at what the vendor charges.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { World, compareWithBill, sleep } from '../harness.mjs'
+import { World, compareWithBill, sleep, until } from '../harness.mjs'
 
 let world
 before(async () => {
@@ -47,4 +47,22 @@ test('a turn in a video session is answered as text and voice beside it', async 
     new Set(['openai', 'cartesia', 'tavus']),
   )
   await compareWithBill(assert, world, twin, '0.01')
+})
+
+test('a room that a crash leaves behind is ended, and costs what its vendor says', async () => {
+  const twin = await world.twin('left', {
+    policy_config: { limits: { monthly_hard_limit_usd: '10' } },
+  })
+  const session = world.session(twin, { mode: 'video' })
+  await session.started()
+  await sleep(300)
+  await world.crashAndRestart()
+  const billed = () => world.audit(twin, 'BILLING_EVENT')
+  await until(async () => (await billed()).length === 1, 'the room to be settled')
+  const [entry] = await billed()
+  const { legs } = await world.vendor('/_bill')
+  assert.equal(entry.outcome, 'recovered')
+  assert.equal(entry.cost_amount, legs[entry.id].usd)
+  await sleep(100)
+  assert.equal((await world.vendor('/_bill')).legs[entry.id].usd, entry.cost_amount, 'it has ended')
 })
