@@ -22,10 +22,24 @@ foreach(suite ${suites})
     LABELS integration TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 endforeach()
 
-# A short crash campaign; script/crash runs long ones, and on PostgreSQL.
+# Short crash campaigns, and what they must find: a gateway with bugs in it, which no other target
+# depends on. script/crash runs long ones.
 if(build_prefix STREQUAL "")
-  add_test(NAME crash/sqlite COMMAND ${TWIN_NODE}
-    ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/campaign.mjs --rounds 8 --seconds 45 --seed 1)
-  set_tests_properties(crash/sqlite PROPERTIES
-    LABELS fault TIMEOUT 180 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  get_target_property(gateway_libraries twin-gateway LINK_LIBRARIES)
+  add_executable(twin-gateway-planted $<TARGET_OBJECTS:twin-gateway> planted/planted.c)
+  target_link_libraries(twin-gateway-planted PRIVATE ${gateway_libraries}
+    PkgConfig::POSTGRES PkgConfig::SQLITE)
+  foreach(broken vito_account_hold vito_handle_budget_grant vito_leg_settle vito_sqlite_begin
+      vito_sqlite_commit vito_handle_leg_list_adopted vito_store_recover vito_pg_fate)
+    target_link_options(twin-gateway-planted PRIVATE LINKER:--wrap=${broken})
+  endforeach()
+  set(crash_sqlite --store sqlite --rounds 15 --seed 1)
+  set(crash_postgres --store postgres --rounds 15 --seed 1)
+  set(crash_controls --planted all)
+  foreach(campaign sqlite postgres controls)
+    add_test(NAME crash/${campaign} COMMAND ${TWIN_NODE}
+      ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/main.mjs ${crash_${campaign}})
+    set_tests_properties(crash/${campaign} PROPERTIES
+      LABELS fault TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  endforeach()
 endif()

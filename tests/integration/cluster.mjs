@@ -44,6 +44,7 @@ export class Cluster {
   async startServer() {
     const settings = ['listen_addresses=', `unix_socket_directories=${this.directory}`]
     settings.push('shared_buffers=32MB', 'log_min_messages=error')
+    settings.push('recovery_init_sync_method=syncfs') // a crash is followed by one sync, not thousands
     const args = ['-D', 'data', ...settings.flatMap(setting => ['-c', setting])]
     this.server = spawn(join(this.binaries, 'postgres'), args, {
       cwd: this.directory,
@@ -74,13 +75,23 @@ export class Cluster {
     await this.exited
   }
 
+  // The server and all its processes.
+  processes() {
+    const children = spawnSync('pgrep', ['-P', `${this.server.pid}`], { encoding: 'utf8' })
+    const pids = children.stdout.split('\n').filter(line => line !== '')
+    return [this.server.pid, ...pids.map(Number)]
+  }
+
+  // Those of them that serve somebody's connection, without the one that is asked.
+  backends() {
+    const sql = `SELECT pid FROM pg_stat_activity
+      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+    return this.query(sql).map(Number)
+  }
+
   // As a power cut does: the server and all its processes at once, and then its recovery.
   async crash() {
-    const children = spawnSync('pgrep', ['-P', `${this.server.pid}`], { encoding: 'utf8' })
-    this.server.kill('SIGKILL')
-    for (const pid of children.stdout.split('\n').filter(line => line !== '')) {
-      spawnSync('kill', ['-9', pid])
-    }
+    for (const pid of this.processes()) spawnSync('kill', ['-9', `${pid}`])
     await this.exited
     await rm(join(this.directory, 'data/postmaster.pid'), { force: true })
     await this.startServer()

@@ -148,7 +148,7 @@ export class Session {
 }
 
 export class World {
-  // options: simulator: arguments of twin-vendor-sim; env: of the gateway
+  // options: simulator: arguments of twin-vendor-sim; env: of the gateway; program: instead of it
   static async start(options = {}) {
     const world = new World()
     world.options = options
@@ -179,7 +179,7 @@ export class World {
       TWIN_ADMIN_TOKEN: 'an-operators-token-for-tests',
       ...(this.options.env ?? {}),
     }
-    this.gateway = await new Server('twin-gateway', ['serve', '--dev'], {
+    this.gateway = await new Server(this.options.program ?? 'twin-gateway', ['serve', '--dev'], {
       cwd: this.directory,
       env: this.environment,
     }).listening()

@@ -1,5 +1,5 @@
 // What is done to the processes, and when: drawn from the campaign's seed.
-import { sleep, World } from '../harness.mjs'
+import { sleep, until, World } from '../harness.mjs'
 
 // A 32-bit generator (mulberry32): the same seed, the same faults at the same times.
 export class Random {
@@ -22,6 +22,12 @@ export class Random {
   pick(list) {
     return list[this.below(list.length)]
   }
+
+  // So many of them, in any order.
+  some(list, count) {
+    const rest = [...list]
+    return Array.from({ length: count }, () => rest.splice(this.below(rest.length), 1)[0])
+  }
 }
 
 async function pause(process, ms) {
@@ -30,9 +36,73 @@ async function pause(process, ms) {
   process.kill('SIGCONT')
 }
 
+function signalAll(pids, signal) {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch {} // it has ended by itself
+  }
+}
+
+// One gateway's lease has run out, and another one has settled what it had open.
+function untilReaped(campaign, gateway) {
+  const sql = `SELECT 1 FROM vito.nodes WHERE node = '${gateway.options.env.TWIN_NODE}'
+    AND state = 'ended'`
+  return until(async () => (await campaign.store.rows(sql)).length > 0, 'another gateway to settle')
+}
+
+// The database may be coming back from the last fault.
+async function oneBackend(campaign, random) {
+  let pids
+  const found = () => {
+    try {
+      pids = campaign.world.cluster.backends()
+    } catch {
+      return false
+    }
+    return pids.length > 0
+  }
+  await until(found, 'a connection to the database')
+  return random.pick(pids)
+}
+
+async function cutCommits(proxy, which, count) {
+  const before = proxy.cuts[which]
+  proxy.cut(which, count)
+  await until(() => proxy.cuts[which] > before, 'a commit to cut')
+  await sleep(100)
+}
+
 const faults = {
   async gateway_kill(campaign, { gateway }) {
     await gateway.gateway.stop('SIGKILL')
+  },
+
+  // Again, while it sees to what the first one has left.
+  async gateway_kill_twice(campaign, { gateway, random }) {
+    await gateway.gateway.stop('SIGKILL')
+    await gateway.startGateway()
+    await sleep(random.below(300))
+    await gateway.gateway.stop('SIGKILL')
+  },
+
+  // It stays dead, and others see to what it has left. Its lease is over at once: a dead process
+  // does not look at the clock.
+  async gateway_lost(campaign, { gateway, random }) {
+    await gateway.gateway.stop('SIGKILL')
+    await oneBackend(campaign, random)
+    campaign.world.cluster.query(
+      `UPDATE vito.nodes SET expires_at = '-infinity'
+       WHERE node = '${gateway.options.env.TWIN_NODE}'`,
+    )
+    await untilReaped(campaign, gateway)
+  },
+
+  // It sleeps until it is taken for dead, and then goes on.
+  async gateway_frozen(campaign, { gateway }) {
+    gateway.gateway.process.kill('SIGSTOP')
+    await untilReaped(campaign, gateway)
+    gateway.gateway.process.kill('SIGCONT')
   },
 
   async gateway_pause(campaign, { gateway, ms }) {
@@ -53,13 +123,11 @@ const faults = {
     vendor.kill('SIGCONT')
   },
 
-  // The vendor forgets everything. What it had charged until then is kept.
+  // The vendor forgets everything. What it had charged shortly before is kept.
   async vendor_kill(campaign) {
-    campaign.world.simulator.process.kill('SIGSTOP')
-    campaign.world.simulator.process.kill('SIGCONT')
     await campaign.keepBill()
+    campaign.vendorForgets()
     await campaign.world.simulator.stop('SIGKILL')
-    campaign.vendorForgot = true
     await campaign.world.restartSimulator()
     await campaign.setPrices()
   },
@@ -68,45 +136,64 @@ const faults = {
     await campaign.world.cluster.crash()
   },
 
-  async backend_kill(campaign) {
-    campaign.world.cluster.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE usename = 'postgres' AND pid <> pg_backend_pid() AND query <> ''`,
-    )
-  },
-
   async database_pause(campaign, { ms }) {
-    await pause(campaign.world.cluster.server, ms)
+    const pids = campaign.world.cluster.processes()
+    signalAll(pids, 'SIGSTOP')
+    await sleep(ms)
+    signalAll(pids, 'SIGCONT')
   },
 
-  async commit_cut(campaign, { random }) {
-    random.pick(campaign.store.proxies).cutAfterCommit(1 + random.below(3))
-    await sleep(200)
+  // The server ends all the others when one of its own died.
+  async backend_kill(campaign, { random }) {
+    signalAll([await oneBackend(campaign, random)], 'SIGKILL')
+    await sleep(50)
+    await oneBackend(campaign, random)
+  },
+
+  // It stands still with whatever it has locked.
+  async backend_pause(campaign, { random, ms }) {
+    const pid = await oneBackend(campaign, random)
+    signalAll([pid], 'SIGSTOP')
+    await sleep(ms)
+    signalAll([pid], 'SIGCONT')
+  },
+
+  commit_unheard(campaign, { gateway, random }) {
+    return cutCommits(gateway.proxy, 'unheard', 1 + random.below(3))
+  },
+
+  commit_unsent(campaign, { gateway, random }) {
+    return cutCommits(gateway.proxy, 'unsent', 1 + random.below(3))
   },
 }
 
+// The more often a name is here, the more often it is drawn.
 const drawn = {
   sqlite: [
-    ...['gateway_kill', 'gateway_kill', 'gateway_kill', 'gateway_kill_in_flight'],
+    ...['gateway_kill', 'gateway_kill', 'gateway_kill_twice', 'gateway_kill_in_flight'],
     ...['gateway_pause', 'vendor_pause', 'vendor_kill'],
   ],
   postgres: [
-    ...['gateway_kill', 'gateway_kill', 'gateway_kill_in_flight', 'gateway_pause'],
-    ...['vendor_pause', 'vendor_kill', 'database_kill', 'backend_kill', 'database_pause'],
-    ...['commit_cut', 'commit_cut'],
+    ...['gateway_kill', 'gateway_kill', 'gateway_kill_twice', 'gateway_kill_in_flight'],
+    ...['gateway_kill', 'gateway_pause', 'vendor_pause', 'vendor_kill'],
+    ...['database_kill', 'database_pause', 'backend_kill', 'backend_pause'],
+    ...['commit_unheard', 'commit_unheard', 'commit_unsent', 'commit_unsent'],
   ],
+  several: ['gateway_lost', 'gateway_lost', 'gateway_frozen'],
 }
 
-export function drawFault(random, kind) {
-  return random.pick(drawn[kind])
+export function faultsOf(kind, gatewayCount) {
+  return [...drawn[kind], ...(gatewayCount > 1 ? drawn.several : [])]
 }
+
+export const FAULTS = Object.keys(faults)
 
 // Lets it happen. Returns once it has; dead gateways stay dead.
 export async function strike(campaign, name, random) {
   await faults[name](campaign, {
     random,
-    gateway: random.pick(campaign.store.gateways),
-    ms: 200 + random.below(1500),
+    gateway: random.pick(campaign.loaded),
+    ms: 100 + random.below(1400),
   })
 }
 

@@ -3,6 +3,7 @@
 import { sleep } from '../harness.mjs'
 
 const PRICES = { interaction_usd: '0.01', token_1k_usd: '0.01' }
+const PATIENCE_MS = 1500
 
 function twinDocument(limitUsd) {
   return {
@@ -14,12 +15,17 @@ function twinDocument(limitUsd) {
   }
 }
 
+// What each twin may spend: plenty, or what lasts for a part of the round (40 turns, or 5 s of video
+// with the time it takes to end a room).
+const LIMITS_USD = { rich: '1000', tight: '0.40', filmed: '1000', aired: '0.03' }
+
 export class Load {
-  // `gateways`: any of them serves any client. `random`: the campaign's.
+  // `gateways`: any of them serves any client. `random`: of the load alone.
   constructor(gateways, random) {
     this.gateways = gateways
     this.random = random
-    this.acknowledged = [] // { tenant, decision, cost }: the client holds a receipt
+    this.turns = [] // { tenant, decision, cost }: the client holds a receipt
+    this.sessions = [] // { tenant, session, cost }: so it does of a session
     this.refused = 0
     this.failed = 0
     this.running = true
@@ -29,19 +35,19 @@ export class Load {
 
   async start(name) {
     const [world] = this.gateways
-    const rich = await world.twin(`${name}-rich`, twinDocument('1000'))
-    const tight = await world.twin(`${name}-tight`, twinDocument('0.40'))
-    const filmed = await world.twin(`${name}-filmed`, twinDocument('1000'))
-    this.twins = [rich, tight, filmed]
+    const make = ([kind, limit]) => world.twin(`${name}-${kind}`, twinDocument(limit))
+    const twins = await Promise.all(Object.entries(LIMITS_USD).map(make))
+    const [rich, tight, filmed, aired] = twins
+    this.twins = { rich, tight }
     for (let i = 0; i < 3; i++) this.tasks.push(this.loop(() => this.httpTurn(tight)))
     for (let i = 0; i < 2; i++) this.tasks.push(this.loop(() => this.httpTurn(rich)))
     this.tasks.push(this.loop(() => this.conversation(rich, 'text', 'json')))
     this.tasks.push(this.loop(() => this.conversation(rich, 'voice', 'msgpack')))
-    for (let i = 0; i < 2; i++) this.tasks.push(this.loop(() => this.film(filmed)))
+    for (const twin of [filmed, filmed, aired]) this.tasks.push(this.loop(() => this.film(twin)))
   }
 
   pick() {
-    return this.gateways[this.random.below(this.gateways.length)]
+    return this.random.pick(this.gateways)
   }
 
   // Again and again; what fails because a server is away is tried again a little later.
@@ -58,11 +64,7 @@ export class Load {
   }
 
   note(twin, answer) {
-    this.acknowledged.push({
-      tenant: twin.id,
-      decision: answer.decision.id,
-      cost: answer.cost_usd,
-    })
+    this.turns.push({ tenant: twin.id, decision: answer.decision.id, cost: answer.cost_usd })
   }
 
   async httpTurn(twin) {
@@ -73,46 +75,47 @@ export class Load {
     if (answer.status === 402) await sleep(100)
   }
 
-  async conversation(twin, mode, format) {
-    const session = this.pick().session(twin, { mode, format })
+  // Opens a session, does `act` with it, ends it, and keeps its bill.
+  async visit(twin, options, act) {
+    const session = this.pick().session(twin, options)
     this.open.add(session)
     try {
-      await session.started()
+      const { session_id: id } = await session.started()
+      await act(session)
+      const { bill } = await session.end()
+      this.sessions.push({ tenant: twin.id, session: id, cost: bill.cost_usd })
+    } finally {
+      session.socket.terminate()
+      this.open.delete(session)
+    }
+  }
+
+  conversation(twin, mode, format) {
+    return this.visit(twin, { mode, format }, async session => {
       for (let id = 1; id <= 20 && this.running; id++) {
         session.turn(id, `[tokens:${1 + this.random.below(20)}] hello`)
         const accepted = await session.frame('turn.accepted', id, 5000)
         const done = await session.frame('turn.done', id, 5000)
         this.note(twin, { ...done, decision: accepted.decision })
       }
-      await session.end()
-    } finally {
-      session.socket.terminate()
-      this.open.delete(session)
-    }
+    })
   }
 
   // A stay in video: a room at the vendor, billed by the clock until somebody ends it.
-  async film(twin) {
-    const session = this.pick().session(twin, { mode: 'video' })
-    this.open.add(session)
-    try {
-      await session.started()
+  film(twin) {
+    return this.visit(twin, { mode: 'video' }, async session => {
       for (let ms = 200 + this.random.below(3000); ms > 0 && this.running; ms -= 50) {
         await sleep(50)
         if (session.socket.readyState !== 1) return
       }
-      await session.end()
-    } finally {
-      session.socket.terminate()
-      this.open.delete(session)
-    }
+    })
   }
 
   async stop() {
     this.running = false
     const patience = setTimeout(() => {
       for (const session of this.open) session.socket.terminate()
-    }, 3000)
+    }, PATIENCE_MS)
     await Promise.all(this.tasks)
     clearTimeout(patience)
   }

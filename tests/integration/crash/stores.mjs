@@ -12,9 +12,10 @@ const execute = promisify(execFile)
 const SIMULATOR = ['--token-ms', '2', '--media-speed', '10', '--latency-ms', '5']
 
 class SqliteStore {
-  static async start(env) {
+  static async start(options) {
     const store = new SqliteStore()
-    store.world = await World.start({ simulator: SIMULATOR, env })
+    store.world = await World.start({ ...options, simulator: SIMULATOR })
+    store.proxies = []
     store.gateways = [store.world]
     return store
   }
@@ -39,10 +40,11 @@ class SqliteStore {
 }
 
 class PostgresStore {
-  static async start(env, gateways) {
+  static async start(options, gateways) {
     const store = new PostgresStore()
+    const env = { ...options.env, TWIN_NODE: 'gw-1' }
     store.proxies = []
-    store.world = await startShared({ simulator: SIMULATOR, env: { ...env, TWIN_NODE: 'gw-1' } })
+    store.world = await startShared({ ...options, simulator: SIMULATOR, env })
     store.gateways = [store.world]
     await store.throughProxy(store.world)
     for (let i = 2; i <= gateways; i++) {
@@ -56,6 +58,7 @@ class PostgresStore {
   async throughProxy(gateway) {
     const proxy = await Proxy.start(`${this.world.cluster.directory}/.s.PGSQL.5432`)
     this.proxies.push(proxy)
+    gateway.proxy = proxy
     gateway.options.env.TWIN_STORE = `postgresql://postgres@127.0.0.1:${proxy.port}/twin`
     await gateway.crashAndRestart()
   }
@@ -79,6 +82,7 @@ class PostgresStore {
   }
 }
 
-export function startStore(kind, env, gateways) {
-  return kind === 'sqlite' ? SqliteStore.start(env) : PostgresStore.start(env, gateways)
+// options: env, program: of the gateways, as World.start() has them
+export function startStore(kind, options, gateways) {
+  return kind === 'sqlite' ? SqliteStore.start(options) : PostgresStore.start(options, gateways)
 }
