@@ -164,9 +164,10 @@ export class Books {
     }
   }
 
+  // What a tenant may still spend; nothing when the ledger does not know of it.
   left(tenant) {
     const budget = this.budgets.find(row => row.tenant_id === tenant)
-    return BigInt(budget.limit_nusd) - BigInt(budget.posted_nusd)
+    return budget === undefined ? 0n : BigInt(budget.limit_nusd) - BigInt(budget.posted_nusd)
   }
 }
 
