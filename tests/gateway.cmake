@@ -15,6 +15,13 @@ else()
   set_target_properties(count_malloc PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endif()
+if(build_prefix STREQUAL "")
+  list(APPEND suites disk_full)
+  add_library(full_disk SHARED support/full_disk.c)
+  target_link_libraries(full_disk PRIVATE twin_options)
+  set_target_properties(full_disk PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+endif()
 foreach(suite ${suites})
   add_test(NAME ${build_prefix}integration/gateway/${suite}
     COMMAND ${TWIN_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/integration/run.mjs gateway ${suite})

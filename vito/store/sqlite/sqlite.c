@@ -25,6 +25,8 @@ vito_store_refuse(const struct vito_store_problem *problem, enum rt_status statu
 enum rt_status
 vito_store_refuse_error(const struct vito_store_problem *problem, sqlite3 *db)
 {
+    if (sqlite3_errcode(db) == SQLITE_FULL || sqlite3_system_errno(db) == ENOSPC)
+        return vito_store_refuse(problem, RT_IO, "the disk is full", "make room on it");
     switch (sqlite3_errcode(db)) {
     case SQLITE_NOMEM:
         return vito_store_refuse(problem, RT_NO_MEMORY, "out of memory", "raise the limit");
