@@ -102,12 +102,12 @@ static const struct {
          "SELECT tenant_id, period_start_ms, node, epoch, left_nusd, granted_nusd FROM vito.grants"
          " WHERE state = 'open' AND (tenant_id, period_start_ms, node, epoch) IN"
          " (SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]))"},
-    [VITO_PG_LOAD_LEGS] = {"load_legs",
-                           "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
-                           " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
-                           " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint,"
-                           " u.cost_nusd FROM unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
-                           " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
+    [VITO_PG_LOAD_LEGS] =
+        {"load_legs", "SELECT tenant_id, leg_id, state, u.period_start_ms, u.node, u.epoch,"
+                      " u.session_id, u.provider_id, u.decision_id, u.policy_version, u.mode,"
+                      " u.held_nusd, coalesce(u.outcome = 'adopted', false)::int::bigint,"
+                      " u.cost_nusd FROM unnest($1::text[], $2::text[]) AS key (tenant_id, leg_id)"
+                      " JOIN vito.usage AS u USING (tenant_id, leg_id)"},
     [VITO_PG_MAKE_HEADS] = {"make_heads",
                             "INSERT INTO vito.audit_heads (tenant_id, seq, chain)"
                             " SELECT tenant_id, 0, decode(repeat('00', 32), 'hex')"

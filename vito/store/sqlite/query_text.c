@@ -140,9 +140,10 @@ static const char *const texts[QUERY_COUNT] = {
     /* Not one that was adopted: who opened it holds nothing any more. */
     [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3) WHERE leg_id = ?1"
                          " AND tenant_id = ?2 AND state = 'open' AND outcome IS NULL",
-    [QUERY_LEG_READ] = "SELECT state, period_start_ms, epoch, session_id, provider_id,"
-                       " decision_id, policy_version, mode, held_nusd, outcome = 'adopted',"
-                       " coalesce(cost_nusd, 0) FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
+    [QUERY_LEG_READ] =
+        "SELECT state, period_start_ms, epoch, session_id, provider_id,"
+        " decision_id, policy_version, mode, held_nusd, outcome = 'adopted',"
+        " coalesce(cost_nusd, 0) FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
     [QUERY_LEG_SETTLE] = "UPDATE vito_usage SET state = 'settled', settled_ms = ?2, outcome = ?3,"
                          " cost_nusd = ?4, overrun_nusd = ?5, tokens = ?6, media_ms = ?7,"
                          " interactions = ?8 WHERE leg_id = ?1",
