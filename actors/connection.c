@@ -297,7 +297,9 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         on_session_down(self, connection, rt_message_payload(message));
         break;
     case RT_KIND_TIMER:
-        if (!connection_resume_on_timer(connection, rt_timer_of(message)))
+        if (rt_timer_of(message) == &connection->ahead.timer)
+            connection_on_look(self, connection);
+        else if (!connection_resume_on_timer(connection, rt_timer_of(message)))
             connection->calls->close(connection->socket, 1013, "reads too slowly");
         break;
     default:

@@ -33,8 +33,9 @@ struct connection_socket {
      * none do. */
     bool (*is_behind)(void *socket, size_t above_bytes);
 
-    /* A CONN_MESSAGE has been worked on: the socket may hand over another. */
-    void (*consumed)(void *socket);
+    /* So many CONN_MESSAGEs, of so many bytes together, have been worked on. The socket hands over
+     * no more while too much of what it did hand over has not. */
+    void (*consumed)(void *socket, unsigned messages, size_t bytes);
 
     /* The connection has ended and does not call again. */
     void (*release)(void *socket);

@@ -209,11 +209,32 @@ decode(struct connection *connection, struct rt_message *message, struct frame_i
         problem_make(is_binary ? PROBLEM_BINARY_ON_JSON : PROBLEM_TEXT_ON_MSGPACK, NULL);
 }
 
-void
-connection_on_message(struct rt_actor *self, struct connection *connection,
-                      struct rt_message *message)
+/* What the client sent has been forwarded. The socket may read on when the session keeps up. */
+static void
+account_input(struct rt_actor *self, struct connection *connection, size_t size_bytes)
 {
-    connection->calls->consumed(connection->socket);
+    connection->ahead.messages++;
+    connection->ahead.bytes += size_bytes;
+    if (!rt_timer_is_armed(&connection->ahead.timer))
+        connection_on_look(self, connection);
+}
+
+void
+connection_on_look(struct rt_actor *self, struct connection *connection)
+{
+    if (rt_waiting_bytes(connection->session) > CONNECTION_AHEAD_BYTES) {
+        rt_timer_set(self, &connection->ahead.timer, CONNECTION_AHEAD_LOOK_MS * RT_NS_PER_MS);
+        return;
+    }
+    connection->calls->consumed(connection->socket, connection->ahead.messages,
+                                connection->ahead.bytes);
+    connection->ahead.messages = 0;
+    connection->ahead.bytes = 0;
+}
+
+static void
+pass_on(struct rt_actor *self, struct connection *connection, struct rt_message *message)
+{
     if (connection->phase != CONNECTION_WEBSOCKET ||
         (connection->session.id == 0 && connection->resume == NULL))
         return;
@@ -237,4 +258,12 @@ connection_on_message(struct rt_actor *self, struct connection *connection,
         connection->calls->close(connection->socket, 1013, "too many frames at once");
     else if (connection->bad_frames > CONNECTION_BAD_FRAMES_MAX)
         connection->calls->close(connection->socket, 4400, "too many bad frames");
+}
+
+void
+connection_on_message(struct rt_actor *self, struct connection *connection,
+                      struct rt_message *message)
+{
+    pass_on(self, connection, message);
+    account_input(self, connection, message->buffer->size_bytes);
 }

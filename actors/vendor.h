@@ -19,7 +19,10 @@
 
 enum {
     VENDOR_LEGS_MAX = 20000,
-    VENDOR_WINDOW_BYTES = 256 * 1024, /* output of a leg that its client has not taken yet */
+    /* Output of a leg that its client has not taken yet. With text and audio under way at once, and
+     * as it is written on the wire, it fits into a connection's queue and as much again beside it.
+     */
+    VENDOR_WINDOW_BYTES = 32 * 1024,
     VENDOR_EXCHANGE_WINDOW_BYTES = 64 * 1024,
 };
 

@@ -1,13 +1,26 @@
 #include "gateway/front.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "actors/messages.h"
 #include "gateway/echo.h"
 #include "net/websocket.h"
+#include "runtime/metrics.h"
 #include "runtime/pool.h"
 
-enum { UNREAD_MAX = 32, UNREAD_RESUME = 8 }; /* messages handed over and not yet worked on */
+/* Messages handed over and not yet worked on: at so many, or so much, reading stops. */
+enum {
+    UNREAD_MAX = 32,
+    UNREAD_RESUME = 8,
+    UNREAD_BYTES_MAX = 64 * 1024,
+    UNREAD_BYTES_RESUME = 16 * 1024,
+};
+
+static struct rt_counter pauses_total = {
+    .metric = {.name = "twin_reads_paused_total",
+               .help = "Times a client was not read on, because it was ahead of its session.",
+               .type = RT_METRIC_COUNTER}};
 
 /* One connection, seen from both sides. Both run on its worker, so it needs no lock; it lives
  * until both have let go. */
@@ -19,6 +32,7 @@ struct socket {
     bool released; /* the actor has ended, or never was */
     bool paused;
     unsigned unread;
+    size_t unread_bytes;
 };
 
 static void
@@ -72,12 +86,13 @@ socket_is_behind(void *context, size_t above_bytes)
 }
 
 static void
-socket_consumed(void *context)
+socket_consumed(void *context, unsigned messages, size_t bytes)
 {
     struct socket *socket = context;
-    if (socket->unread > 0)
-        socket->unread--;
-    if (!socket->paused || socket->unread > UNREAD_RESUME || socket->conn == NULL)
+    socket->unread -= messages;
+    socket->unread_bytes -= bytes;
+    if (!socket->paused || socket->unread > UNREAD_RESUME ||
+        socket->unread_bytes > UNREAD_BYTES_RESUME || socket->conn == NULL)
         return;
     socket->paused = false;
     net_conn_resume(socket->conn);
@@ -289,9 +304,13 @@ on_message(void *context, struct net_conn *conn, enum net_ws_type type, const ui
         net_conn_close(conn, 1013, "overload");
         return;
     }
-    if (++socket->unread >= UNREAD_MAX && !socket->paused) {
+    socket->unread++;
+    socket->unread_bytes += size_bytes;
+    if (!socket->paused &&
+        (socket->unread >= UNREAD_MAX || socket->unread_bytes >= UNREAD_BYTES_MAX)) {
         socket->paused = true;
         net_conn_pause(conn);
+        rt_counter_add(&pauses_total, 1);
     }
 }
 
@@ -315,9 +334,17 @@ on_closed(void *context, struct net_conn *conn, uint16_t code)
         let_go(socket, code == NET_WS_ABNORMAL ? CONN_BROKEN : CONN_CLOSED);
 }
 
+static void
+register_metrics(void)
+{
+    rt_metrics_register(&pauses_total.metric);
+}
+
 struct net_server_events
 front_events(const struct front *front)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_metrics);
     return (struct net_server_events){
         .context = (void *)(uintptr_t)front,
         .on_request = on_request,

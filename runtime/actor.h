@@ -122,6 +122,10 @@ enum rt_status rt_post(struct rt_system *system, struct rt_address to, struct rt
  * happens when it is dead. Threads: any. */
 void rt_exit(struct rt_system *system, struct rt_address who, enum rt_exit_reason reason);
 
+/* About how much waits in an actor's data lane. Meant for who has just sent to it. 0 for nobody; of
+ * an actor that is gone it says nothing. Threads: any. */
+uint64_t rt_waiting_bytes(struct rt_address who);
+
 /* For an actor's own handlers. */
 
 struct rt_address rt_self(const struct rt_actor *self);

@@ -479,3 +479,12 @@ rt_mailbox_depth(const struct rt_mailbox *mailbox)
                  &bytes);
     return messages < 0 ? 0 : (uint32_t)messages;
 }
+
+uint64_t
+rt_mailbox_bytes(const struct rt_mailbox *mailbox)
+{
+    int64_t messages, bytes;
+    read_waiting(mailbox, atomic_load_explicit(&mailbox->sent, memory_order_relaxed), &messages,
+                 &bytes);
+    return bytes < 0 ? 0 : (uint64_t)bytes;
+}

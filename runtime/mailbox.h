@@ -167,6 +167,9 @@ struct rt_message *rt_mailbox_close(struct rt_mailbox *mailbox, struct rt_messag
 /* The message after this one in a list of bounced messages, or NULL. */
 struct rt_message *rt_mailbox_list_next(struct rt_message *message);
 
+/* Their weight, about. Threads: any. */
+uint64_t rt_mailbox_bytes(const struct rt_mailbox *mailbox);
+
 /* Data messages waiting, about. Threads: any. */
 uint32_t rt_mailbox_depth(const struct rt_mailbox *mailbox);
 

@@ -134,6 +134,12 @@ rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *me
     return RT_FULL;
 }
 
+uint64_t
+rt_waiting_bytes(struct rt_address who)
+{
+    return who.id == 0 ? 0 : rt_mailbox_bytes(&who.actor->mailbox);
+}
+
 enum rt_status
 rt_post(struct rt_system *system, struct rt_address to, struct rt_message *message)
 {

@@ -1,7 +1,7 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
-set(suites access autobahn bad_input bad_policies budget cap commands echo hot_path isolation memory
-  nodes postgres rate runtime secrets session shared_secrets slow_readers
+set(suites access autobahn bad_input bad_policies budget cap commands descriptors echo hot_path
+  isolation memory nodes postgres rate runtime secrets session shared_secrets slow_readers
   tickets tokens vendor_faults video)
 list(APPEND suites audit refunds)
 if(TWIN_SANITIZE MATCHES thread)

@@ -18,7 +18,7 @@
 #include "bench/wire/wire.h"
 #include "net/websocket.h"
 
-enum { LATENCIES_MAX = 1 << 20, NS_PER_US = 1000, NS_PER_MS = 1000000 };
+enum { LATENCIES_MAX = 1 << 20, NS_PER_US = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
 struct pacer {
     int fd;
@@ -45,7 +45,7 @@ now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* When message number `due` of all is due: connections take turns. */
@@ -107,8 +107,8 @@ keep_timetable(struct pace *pace)
             return false;
     }
     uint64_t next_ns = due_ns(pace, pace->due);
-    struct itimerspec alarm = {.it_value = {.tv_sec = (time_t)(next_ns / (1000 * NS_PER_MS)),
-                                            .tv_nsec = (long)(next_ns % (1000 * NS_PER_MS))}};
+    struct itimerspec alarm = {.it_value = {.tv_sec = (time_t)(next_ns / NS_PER_S),
+                                            .tv_nsec = (long)(next_ns % NS_PER_S)}};
     return timerfd_settime(pace->timer, TFD_TIMER_ABSTIME, &alarm, NULL) == 0;
 }
 

@@ -53,6 +53,38 @@ test('clients that stop reading slow their vendors down, and get every byte when
   }
 })
 
+async function pauses() {
+  const { body } = await world.request('GET', '/metrics')
+  return Number(/^twin_reads_paused_total (\d+)$/m.exec(body)[1])
+}
+
+test('a client that sends faster than its session takes is read on later, and nothing is lost', async () => {
+  const before = await pauses()
+  const session = world.session(twin, { mode: 'text' })
+  await session.started()
+  const turns = Array.from({ length: 3000 }, (_, i) => `t${i}`)
+  session.socket._socket.cork()
+  for (const id of turns) session.turn(id, '[tokens:1] hello')
+  session.socket._socket.uncork()
+  const ends = new Set(['turn.done', 'turn.refused'])
+  const answered = () => session.frames.filter(({ type }) => ends.has(type)).map(({ id }) => id)
+  await until(() => answered().length >= turns.length, 'an end of every turn')
+  assert.deepEqual(answered().sort(), turns.sort())
+  assert.ok((await pauses()) > before, 'its socket was left unread meanwhile')
+  assert.equal((await session.end()).reason, 'USER_EXIT')
+})
+
+test('of long frames less is taken at a time', async () => {
+  const before = await pauses()
+  const session = world.session(twin, { mode: 'text' })
+  await session.started()
+  const long = 'x'.repeat(100000)
+  for (let i = 0; i < 8; i++) session.send({ type: 'no such frame', id: `f${i}`, long })
+  for (let i = 0; i < 8; i++) await session.frame('error', `f${i}`)
+  assert.ok((await pauses()) >= before + 8, 'one of them is more than may wait')
+  assert.equal((await session.end()).reason, 'USER_EXIT')
+})
+
 test('a header that drips is cut off after five seconds, whatever came of it', async () => {
   const { hostname, port } = new URL(world.gateway.url)
   const dripping = Array.from({ length: 50 }, () => connect({ host: hostname, port }))

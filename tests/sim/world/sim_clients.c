@@ -374,9 +374,9 @@ is_behind(void *context, size_t above_bytes)
 }
 
 static void
-on_consumed(void *context)
+on_consumed(void *context, unsigned messages, size_t bytes)
 {
-    (void)context;
+    (void)context, (void)messages, (void)bytes;
 }
 
 static void come_back(void *context);
