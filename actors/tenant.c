@@ -265,6 +265,7 @@ on_configure(struct rt_actor *self, struct tenant *tenant, struct rt_message *me
     vito_bucket_configure(tenant->bucket, &config->rules.rate, rt_now_ns(self));
     tenant_on_bucket_timer(self, tenant);
     tenant_open_book(self, tenant); /* the store learns the limit, we learn the figures */
+    tenant_on_limit(self, tenant);
 }
 
 static void

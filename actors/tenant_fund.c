@@ -339,6 +339,16 @@ tenant_on_news(struct rt_actor *self, struct tenant *tenant, const struct vito_n
 }
 
 void
+tenant_on_limit(struct rt_actor *self, struct tenant *tenant)
+{
+    const struct vito_news news = {.kind = VITO_NEWS_RETURNED};
+    if (tenant->phase != TENANT_SERVING || tenant->book == NULL)
+        return; /* it is about to be read */
+    tenant->book->account.limit_nusd = tenant->config->rules.limits.month_nusd;
+    tenant_on_news(self, tenant, &news);
+}
+
+void
 tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book,
                   const struct vito_stored *stored)
 {

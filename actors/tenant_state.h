@@ -241,6 +241,9 @@ void tenant_on_refunded(struct rt_actor *self, struct tenant *tenant, struct rt_
                         const struct vito_stored *stored);
 
 /* tenant_fund.c */
+/* The month's limit was configured anew: it counts from the next hold on, and who waits for money
+ * asks again. The store has been told before. */
+void tenant_on_limit(struct rt_actor *self, struct tenant *tenant);
 void tenant_ask_book(struct rt_actor *self, struct tenant *tenant, enum tenant_pending_kind kind,
                      void *subject);
 void tenant_on_book(struct rt_actor *self, struct tenant *tenant, const struct vito_stored *stored);

@@ -3,7 +3,7 @@
 set(suites access autobahn bad_input bad_policies budget cap commands descriptors echo hot_path
   isolation memory nodes postgres rate runtime secrets session shared_secrets slow_readers
   tickets tokens vendor_faults video)
-list(APPEND suites audit refunds)
+list(APPEND suites audit quotas refunds)
 if(TWIN_SANITIZE MATCHES thread)
   set(suites budget session vendor_faults) # the ways of threads through all layers
 elseif(NOT build_prefix STREQUAL "")

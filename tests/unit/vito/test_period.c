@@ -48,6 +48,59 @@ Test(period, a_month_begins_at_local_midnight)
                   "2024-03-31T18:15:00.000Z");
 }
 
+/* Local midnight to local midnight, whatever the clocks do on the way. */
+Test(period, a_month_may_be_an_hour_or_half_of_one_longer_or_shorter)
+{
+    /* Clocks change on the last day of the month, after its last midnight. */
+    assert_period("Europe/Madrid", "2024-03-31T21:59:59.999Z", "2024-02-29T23:00:00.000Z",
+                  "2024-03-31T22:00:00.000Z");
+    assert_period("Europe/Madrid", "2021-10-31T00:30:00Z", "2021-09-30T22:00:00.000Z",
+                  "2021-10-31T23:00:00.000Z");
+    /* And on the first one, after its first. */
+    assert_period("Australia/Sydney", "2023-10-01T00:00:00Z", "2023-09-30T14:00:00.000Z",
+                  "2023-10-31T13:00:00.000Z");
+    assert_period("America/St_Johns", "2026-11-01T04:30:00Z", "2026-11-01T02:30:00.000Z",
+                  "2026-12-01T03:30:00.000Z");
+    /* By half an hour. */
+    assert_period("Australia/Lord_Howe", "2023-10-15T00:00:00Z", "2023-09-30T13:30:00.000Z",
+                  "2023-10-31T13:00:00.000Z");
+}
+
+Test(period, zones_without_daylight_time_have_whole_days)
+{
+    assert_period("Asia/Tokyo", "2026-03-15T00:00:00Z", "2026-02-28T15:00:00.000Z",
+                  "2026-03-31T15:00:00.000Z");
+    assert_period("Asia/Kolkata", "2026-10-31T18:30:00Z", "2026-10-31T18:30:00.000Z",
+                  "2026-11-30T18:30:00.000Z");
+    assert_period("Asia/Kolkata", "2026-10-31T18:29:59.999Z", "2026-09-30T18:30:00.000Z",
+                  "2026-10-31T18:30:00.000Z");
+    assert_period("Pacific/Marquesas", "2026-01-01T00:00:00Z", "2025-12-01T09:30:00.000Z",
+                  "2026-01-01T09:30:00.000Z");
+    assert_period("Asia/Kathmandu", "2026-01-31T18:14:59.999Z", "2025-12-31T18:15:00.000Z",
+                  "2026-01-31T18:15:00.000Z");
+}
+
+Test(period, a_month_has_its_days_in_leap_years_and_others)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const struct {
+        int year, february;
+    } years[] = {{1900, 28}, {2000, 29}, {2023, 28}, {2024, 29},
+                 {2026, 28}, {2100, 28}, {2400, 29}};
+    for (size_t i = 0; i < sizeof(years) / sizeof(years[0]); i++) {
+        for (int month = 1; month <= 12; month++) {
+            char when[VITO_TIME_TEXT_BYTES];
+            snprintf(when, sizeof(when), "%04d-%02d-15T12:00:00Z", years[i].year, month);
+            struct vito_period period = vito_period_of(zone_of("UTC"), at(when));
+            int64_t expected = month == 2 ? years[i].february : days[month - 1];
+            cr_assert_eq((period.end_ms - period.start_ms) / 86400000, expected, "%s", when);
+            cr_assert_eq((period.end_ms - period.start_ms) % 86400000, 0);
+            cr_assert_eq(vito_period_of(zone_of("UTC"), period.end_ms - 1).start_ms,
+                         period.start_ms, "%s: its last instant", when);
+        }
+    }
+}
+
 Test(period, the_first_instant_belongs_to_the_month_and_the_last_does_not)
 {
     assert_period("Europe/Madrid", "2026-10-31T22:59:59.999Z", "2026-09-30T22:00:00.000Z",
