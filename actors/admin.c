@@ -170,6 +170,7 @@ static const struct route {
     {"POST", {"tenants", "*", "keys"}, admin_key_add},
     {"GET", {"tenants", "*", "keys"}, admin_key_list},
     {"DELETE", {"tenants", "*", "keys", "*"}, admin_key_delete},
+    {"POST", {"tenants", "*", "keys", "*", "rotate"}, admin_key_rotate},
     {"GET", {"tenants", "*", "secrets"}, admin_secret_list},
     {"POST", {"tenants", "*", "secrets", "rotate"}, admin_tenant_key_rotate},
     {"PUT", {"tenants", "*", "secrets", "*"}, admin_secret_put},

@@ -3,6 +3,7 @@
  *
  *   admin.c          operations and their answers; the routes
  *   admin_tenants.c  tenants and keys
+ *   admin_keys.c     a key in the place of another one
  *   admin_secrets.c  secrets and the keys they are sealed with
  *   admin_views.c    balance, sessions, decisions
  *   admin_audit.c    the audit trail
@@ -39,6 +40,8 @@ struct admin_operation {
     char tenant_id[VITO_TENANT_ID_BYTES];
     char name[VITO_ID_BYTES];         /* of a key, session or decision */
     char secret[VITO_KEY_TEXT_BYTES]; /* a new key, until it is shown */
+    char replaces[VITO_ID_BYTES];     /* which it replaces, and until when that is good */
+    int64_t replaced_until_ms;
     struct rt_buffer *document;
     struct tenant_view view;
     struct vito_refund refund;
@@ -83,6 +86,11 @@ const char *admin_caller_name(const struct access_caller *caller);
 /* Asks the registry where the operation's tenant is, awake. */
 void admin_resolve_tenant(struct rt_actor *self, struct admin *admin,
                           struct admin_operation *operation);
+/* A new key of the operation's tenant: its name and its text are in the operation then. */
+void admin_make_key(struct rt_actor *self, const struct admin *admin,
+                    struct admin_operation *operation, struct vito_key *key_out);
+/* What the registry is to change for the operation; NULL when out of memory. */
+struct rt_message *admin_order(enum twin_kind kind, const struct admin_operation *operation);
 struct problem admin_problem_of_store(enum rt_status status, const char *tenant_id);
 
 /* A text from the query, cut to fit; "" when it is not there. (admin_views.c) */
@@ -96,6 +104,7 @@ void admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struc
 void admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_key_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
+void admin_key_rotate(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_secret_put(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_secret_list(struct rt_actor *self, struct admin *admin, const struct admin_call *call);
 void admin_secret_delete(struct rt_actor *self, struct admin *admin, const struct admin_call *call);

@@ -7,9 +7,8 @@
 #include "actors/admin_state.h"
 #include "runtime/text.h"
 
-/* What the registry is to change; NULL when out of memory. */
-static struct rt_message *
-order_message(enum twin_kind kind, const struct admin_operation *operation)
+struct rt_message *
+admin_order(enum twin_kind kind, const struct admin_operation *operation)
 {
     struct rt_message *message = rt_message_create(kind, sizeof(struct registry_order));
     if (message == NULL)
@@ -52,7 +51,7 @@ admin_tenant_put(struct rt_actor *self, struct admin *admin, const struct admin_
     struct admin_operation *operation = admin_begin(self, admin, call);
     char *text = tenant_config_print(config);
     if (operation != NULL) {
-        struct rt_message *message = order_message(REGISTRY_TENANT_PUT, operation);
+        struct rt_message *message = admin_order(REGISTRY_TENANT_PUT, operation);
         operation->document = text == NULL ? NULL : rt_buffer_copy(text, strlen(text));
         operation->next = admin_pass_on;
         if (message != NULL && operation->document != NULL) {
@@ -112,7 +111,7 @@ admin_tenant_delete(struct rt_actor *self, struct admin *admin, const struct adm
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message = order_message(REGISTRY_TENANT_REMOVE, operation);
+    struct rt_message *message = admin_order(REGISTRY_TENANT_REMOVE, operation);
     operation->document = rt_buffer_copy("{\"deleted\":true}", 16);
     operation->next = admin_pass_on;
     admin_ask_registry(self, admin, operation, message);
@@ -136,23 +135,30 @@ key_added(struct rt_actor *self, struct admin *admin, struct admin_operation *op
 }
 
 void
+admin_make_key(struct rt_actor *self, const struct admin *admin, struct admin_operation *operation,
+               struct vito_key *key_out)
+{
+    uint8_t random[32], id_random[10];
+    rt_random(self, random, sizeof(random));
+    rt_random(self, id_random, sizeof(id_random));
+    *key_out = (struct vito_key){.created_ms = rt_wall_ms(self)};
+    vito_id_make(key_out->id, "key", key_out->created_ms, id_random);
+    RT_TEXT_SET(key_out->tenant_id, operation->tenant_id);
+    vito_key_make(admin->world->keyring, random, operation->secret, &key_out->digest);
+    explicit_bzero(random, sizeof(random));
+    RT_TEXT_SET(operation->name, key_out->id);
+}
+
+void
 admin_key_add(struct rt_actor *self, struct admin *admin, const struct admin_call *call)
 {
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message = order_message(REGISTRY_KEY_ADD, operation);
-    if (message != NULL) {
-        struct vito_key *key = &((struct registry_order *)rt_message_payload(message))->key;
-        uint8_t random[32], id_random[10];
-        rt_random(self, random, sizeof(random));
-        rt_random(self, id_random, sizeof(id_random));
-        key->created_ms = rt_wall_ms(self);
-        vito_id_make(key->id, "key", key->created_ms, id_random);
-        vito_key_make(admin->world->keyring, random, operation->secret, &key->digest);
-        explicit_bzero(random, sizeof(random));
-        RT_TEXT_SET(operation->name, key->id);
-    }
+    struct rt_message *message = admin_order(REGISTRY_KEY_ADD, operation);
+    if (message != NULL)
+        admin_make_key(self, admin, operation,
+                       &((struct registry_order *)rt_message_payload(message))->key);
     operation->next = key_added;
     admin_ask_registry(self, admin, operation, message);
 }
@@ -178,6 +184,8 @@ listed_keys(struct rt_actor *self, struct admin *admin, struct admin_operation *
         wire_open_map(writer, NULL);
         wire_text(writer, "id", key.id);
         wire_time(writer, "created_at", key.created_ms);
+        if (key.expires_ms != 0)
+            wire_time(writer, "expires_at", key.expires_ms);
         wire_close(writer);
     }
     wire_close(writer);
@@ -202,7 +210,7 @@ admin_key_delete(struct rt_actor *self, struct admin *admin, const struct admin_
     struct admin_operation *operation = admin_begin(self, admin, call);
     if (operation == NULL)
         return;
-    struct rt_message *message = order_message(REGISTRY_KEY_REMOVE, operation);
+    struct rt_message *message = admin_order(REGISTRY_KEY_REMOVE, operation);
     if (message != NULL)
         admin_copy_id(((struct registry_order *)rt_message_payload(message))->key.id,
                       call->segments[3]);

@@ -45,6 +45,7 @@ enum twin_kind {
     REGISTRY_TENANT_REMOVE, /* request, struct registry_order → ADMIN_DONE */
     REGISTRY_KEY_ADD,       /* request, struct registry_order → ADMIN_DONE */
     REGISTRY_KEY_REMOVE,    /* request, struct registry_order with the key's id → ADMIN_DONE */
+    REGISTRY_KEY_ROTATE,    /* request, struct registry_order → ADMIN_DONE */
     REGISTRY_TICKET_ADD,    /* request, struct registry_ticket_add → REGISTRY_TICKET_ADDED */
     REGISTRY_TICKET_ADDED,  /* struct registry_ticket_added */
     REGISTRY_STATUS,        /* request, no payload → ADMIN_DONE with JSON: can we work? */
@@ -150,6 +151,8 @@ struct registry_order {
     char tenant_id[VITO_TENANT_ID_BYTES];
     char caller[ACCESS_NAME_BYTES]; /* "operator", or a token's subject */
     struct vito_key key;
+    char replaces[VITO_ID_BYTES]; /* KEY_ROTATE: which key, and until when that is good */
+    int64_t replaced_until_ms;
     char policy[POLICY_NAME_BYTES]; /* TENANT_PUT */
     int64_t limit_nusd;             /* TENANT_PUT: of a month */
 };

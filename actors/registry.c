@@ -109,13 +109,14 @@ record_refusal(struct rt_actor *self, struct registry *registry, const char *ten
 
 /* Whose key it is. False when it is nobody's. */
 static bool
-caller_of_key(const struct registry *registry, const struct vito_digest *digest,
+caller_of_key(const struct registry *registry, const struct vito_digest *digest, int64_t now_ms,
               struct access_caller *caller_out)
 {
     const struct registry_key *entry = registry_find_key(registry, digest);
-    if (entry == NULL)
+    if (entry == NULL || (entry->key.expires_ms != 0 && entry->key.expires_ms <= now_ms))
         return false;
-    *caller_out = (struct access_caller){.role = ACCESS_CLIENT};
+    *caller_out =
+        (struct access_caller){.role = ACCESS_CLIENT, .expires_ms = entry->key.expires_ms};
     RT_TEXT_SET(caller_out->tenant_id, entry->key.tenant_id);
     RT_TEXT_SET(caller_out->name, entry->key.id);
     return true;
@@ -136,7 +137,7 @@ on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *
     if (!is_known && resolve->is_ticket)
         is_known = registry_take_ticket(registry, &resolve->digest, rt_now_ns(self), &caller);
     else if (!is_known)
-        is_known = caller_of_key(registry, &resolve->digest, &caller);
+        is_known = caller_of_key(registry, &resolve->digest, rt_wall_ms(self), &caller);
     if (!is_known) {
         registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
     } else if (resolve->tenant_id[0] != '\0' && !access_may_see(&caller, resolve->tenant_id)) {
@@ -287,6 +288,8 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case RT_KIND_TIMER:
         if (rt_timer_of(message) == &registry->revive_timer)
             registry_on_revive_timer(self, registry);
+        else if (rt_timer_of(message) == &registry->expiry_timer)
+            registry_expire_keys(self, registry);
         else
             registry_load_keys(self, registry);
         break;
@@ -301,6 +304,7 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
     case REGISTRY_TENANT_REMOVE:
     case REGISTRY_KEY_ADD:
     case REGISTRY_KEY_REMOVE:
+    case REGISTRY_KEY_ROTATE:
         on_request(self, registry, message);
         break;
     case REGISTRY_FORMER_TENANT:

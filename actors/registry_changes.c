@@ -78,6 +78,7 @@ on_keys(struct rt_actor *self, struct registry *registry, const struct vito_stor
         memcpy(&key, list->bytes + i * sizeof(key), sizeof(key));
         registry->unavailable = !registry_add_key(registry, &key);
     }
+    registry_expire_keys(self, registry);
     if (registry->unavailable)
         rt_timer_set(self, &registry->retry_timer, STORE_RETRY_MS * RT_NS_PER_MS);
     rt_unstash(self);
@@ -137,6 +138,7 @@ note_of(struct rt_actor *self, enum twin_kind kind, const struct registry_order 
         [REGISTRY_TENANT_REMOVE - REGISTRY_TENANT_PUT] = "TENANT_REMOVED",
         [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = "KEY_ADDED",
         [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = "KEY_REMOVED",
+        [REGISTRY_KEY_ROTATE - REGISTRY_TENANT_PUT] = "KEY_ROTATED",
     };
     struct vito_audit_event event = {.at_ms = rt_wall_ms(self)};
     uint8_t random[10];
@@ -154,6 +156,10 @@ note_of(struct rt_actor *self, enum twin_kind kind, const struct registry_order 
     } else if (kind != REGISTRY_TENANT_REMOVE) {
         wire_text(writer, "key", order->key.id);
     }
+    if (kind == REGISTRY_KEY_ROTATE) {
+        wire_text(writer, "replaces", order->replaces);
+        wire_time(writer, "replaced_until", order->replaced_until_ms);
+    }
     wire_close(writer);
     struct wire_bytes json;
     if (wire_end(writer, &json) != RT_OK)
@@ -170,6 +176,7 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
         [REGISTRY_TENANT_REMOVE - REGISTRY_TENANT_PUT] = VITO_TENANT_REMOVE,
         [REGISTRY_KEY_ADD - REGISTRY_TENANT_PUT] = VITO_KEY_ADD,
         [REGISTRY_KEY_REMOVE - REGISTRY_TENANT_PUT] = VITO_KEY_REMOVE,
+        [REGISTRY_KEY_ROTATE - REGISTRY_TENANT_PUT] = VITO_KEY_ROTATE,
     };
     const struct registry_order *order = rt_message_payload(message);
     struct vito_request request = {.op = ops[message->kind - REGISTRY_TENANT_PUT],
@@ -177,6 +184,11 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
     RT_TEXT_SET(request.tenant_id, order->tenant_id);
     if (message->kind == REGISTRY_KEY_ADD || message->kind == REGISTRY_KEY_REMOVE)
         request.key = order->key;
+    if (message->kind == REGISTRY_KEY_ROTATE) {
+        request.rotation = (struct vito_key_rotation){
+            .key = order->key, .replaced_until_ms = order->replaced_until_ms};
+        RT_TEXT_SET(request.rotation.replaces, order->replaces);
+    }
     struct rt_owed *owed = rt_owe(self, message);
     if (owed == NULL)
         return;
@@ -194,6 +206,10 @@ registry_on_change(struct rt_actor *self, struct registry *registry, struct rt_m
     }
     change->owed = owed;
     change->key = request.key;
+    if (message->kind == REGISTRY_KEY_ROTATE) {
+        RT_TEXT_SET(change->replaces, request.rotation.replaces);
+        change->replaced_until_ms = request.rotation.replaced_until_ms;
+    }
     change->document = rt_buffer_acquire(message->buffer);
 }
 
@@ -204,7 +220,7 @@ problem_of_change(const struct registry_change *change, const struct vito_stored
     case RT_OK:
         return problem_make(PROBLEM_NONE, NULL);
     case RT_NOT_FOUND:
-        return change->kind == REGISTRY_KEY_REMOVE
+        return change->kind == REGISTRY_KEY_REMOVE || change->kind == REGISTRY_KEY_ROTATE
                    ? problem_make(PROBLEM_NOT_FOUND, "\"%s\" has no such key", change->tenant_id)
                    : problem_make(PROBLEM_UNKNOWN_AVATAR, "there is no tenant \"%s\"",
                                   change->tenant_id);
@@ -256,6 +272,11 @@ apply_change(struct rt_actor *self, struct registry *registry, const struct regi
     } else if (change->kind == REGISTRY_KEY_ADD) {
         if (!registry_add_key(registry, &change->key))
             rt_fail(self, "no_memory"); /* the restart reads it from the store */
+    } else if (change->kind == REGISTRY_KEY_ROTATE) {
+        if (!registry_add_key(registry, &change->key))
+            rt_fail(self, "no_memory");
+        registry_end_key(registry, change->replaces, change->replaced_until_ms);
+        registry_expire_keys(self, registry);
     } else if (change->kind == REGISTRY_KEY_REMOVE) {
         registry_remove_keys(registry, change->tenant_id, change->key.id);
         registry_revoke(self, registry, awake ? entry->tenant : RT_NOBODY, change->key.id);

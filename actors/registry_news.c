@@ -137,6 +137,7 @@ registry_on_news_read(struct rt_actor *self, struct registry *registry,
 {
     if (change->kind == reads_keys && stored->status == RT_OK) {
         replace_keys(self, registry, change->tenant_id, document);
+        registry_expire_keys(self, registry);
     } else if (change->kind == reads_document) {
         struct registry_entry *entry = registry_find(registry, change->tenant_id);
         bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;

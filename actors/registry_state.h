@@ -5,6 +5,7 @@
  *   registry_tenants.c   tenants: woken, let go, drained
  *   registry_tickets.c   tickets
  *   registry_changes.c   keys and documents: to the store, then here
+ *   registry_expiry.c    keys that were replaced, and end
  *   registry_news.c      what other gateways changed
  */
 #ifndef ACTORS_REGISTRY_STATE_H
@@ -61,6 +62,8 @@ struct registry_change {
     enum twin_kind kind; /* REGISTRY_RESOLVE: a tenant is being loaded; RT_KIND_START: the keys */
     struct rt_owed *owed;
     struct vito_key key;
+    char replaces[VITO_ID_BYTES]; /* REGISTRY_KEY_ROTATE, and until when that is good */
+    int64_t replaced_until_ms;
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct rt_buffer *document;
 };
@@ -71,7 +74,7 @@ struct registry {
     bool unavailable;
     bool draining, drained_told;
     bool after_death; /* a tenant has died in this process, and may have left legs open */
-    struct rt_timer retry_timer, revive_timer;
+    struct rt_timer retry_timer, revive_timer, expiry_timer;
     struct rt_table entries, keys, tickets, sessions, changes;
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
@@ -138,6 +141,13 @@ void registry_remove_keys(struct registry *registry, const char *tenant_id, cons
 /* Gives an awake tenant its document. */
 void registry_configure_tenant(struct rt_actor *self, const struct registry_entry *entry,
                                struct rt_buffer *document);
+
+/* registry_expiry.c */
+/* Gives a key an end, if it has no earlier one. */
+void registry_end_key(struct registry *registry, const char *id, int64_t expires_ms);
+/* Forgets keys that have ended, with what was got with them, and comes back for the next. After
+ * every change of the keys. */
+void registry_expire_keys(struct rt_actor *self, struct registry *registry);
 
 /* registry_news.c */
 void registry_on_news(struct rt_actor *self, struct registry *registry,

@@ -190,6 +190,8 @@ command_key(int count, char **arguments)
     static const struct verb verbs[] = {
         {"add", 1, "POST", "/api/tenants/%s/keys", NO_BODY, "add TENANT     (shown once)"},
         {"list", 1, "GET", "/api/tenants/%s/keys", NO_BODY, "list TENANT"},
+        {"rotate", 2, "POST", "/api/tenants/%s/keys/%s/rotate", NO_BODY,
+         "rotate TENANT KEY_ID   (a new one, shown once; the old one ends in a day)"},
         {"remove", 2, "DELETE", "/api/tenants/%s/keys/%s", NO_BODY, "remove TENANT KEY_ID"},
     };
     return run(count, arguments, verbs, RT_COUNT_OF(verbs));

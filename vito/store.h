@@ -46,6 +46,8 @@ enum vito_op {
     VITO_TENANT_REMOVE, /* with its keys and secrets, beyond recovery; ledger and audit stay */
     VITO_KEY_ADD,
     VITO_KEY_LIST,      /* of a tenant, or all when tenant_id is "": array of struct vito_key */
+    VITO_KEY_ROTATE,    /* adds rotation.key and lets the one it replaces end; RT_NOT_FOUND when there
+                           is no such key of that tenant, or none that has not ended yet */
     VITO_KEY_REMOVE,    /* RT_NOT_FOUND when there is no such key of that tenant */
     VITO_BUDGET_OPEN,   /* makes the month's row if need be, sets its limit, reads it. One that
                            takes the place of a month in another time zone begins with what may be
@@ -93,6 +95,14 @@ struct vito_key {
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct vito_digest digest;
     int64_t created_ms;
+    int64_t expires_ms; /* wall time from which on it opens nothing; 0: it does not end */
+};
+
+/* A key in the place of another one, which is good for a while longer. */
+struct vito_key_rotation {
+    struct vito_key key;
+    char replaces[VITO_ID_BYTES];
+    int64_t replaced_until_ms; /* wall time; an earlier end of that key stays */
 };
 
 enum { VITO_PROVIDER_BYTES = 32, VITO_REASON_BYTES = 32, VITO_TOKEN_BYTES = 48 };
@@ -193,6 +203,7 @@ struct vito_request {
     int64_t at_ms; /* TENANT_PUT: wall time, kept with the version of its policy_config */
     union {
         struct vito_key key; /* KEY_ADD; KEY_REMOVE reads id */
+        struct vito_key_rotation rotation;
         struct {
             int64_t limit_nusd;
             int64_t need_nusd; /* GRANT: nothing is granted when less is left */
@@ -213,7 +224,7 @@ struct vito_request {
     };
     struct rt_buffer *document; /* a reference goes to the store; NULL when the op has none */
     struct rt_buffer *note;     /* likewise: struct vito_audit_note, or NULL. TENANT_PUT, _REMOVE,
-                                   KEY_ADD, _REMOVE and REFUND */
+                                   KEY_ADD, _ROTATE, _REMOVE and REFUND */
 };
 
 /* Lets go of what a request refers to. */

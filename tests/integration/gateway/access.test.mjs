@@ -19,6 +19,7 @@ const LEAST = {
   'POST /api/tenants/{}/keys': 'admin',
   'GET /api/tenants/{}/keys': 'admin',
   'DELETE /api/tenants/{}/keys/{}': 'admin',
+  'POST /api/tenants/{}/keys/{}/rotate': 'admin',
   'GET /api/tenants/{}/secrets': 'admin',
   'GET /api/tenants/{}/secrets/{}': 'admin',
   'PUT /api/tenants/{}/secrets/{}': 'admin',
@@ -211,4 +212,40 @@ test('two keys work at once; one that is removed takes its sessions and tickets 
   staying.turn(1, '[tokens:2] hi')
   await staying.frame('turn.done', 1)
   await staying.end()
+})
+
+test('a key that is replaced is good for the overlap, then ends with its sessions', async () => {
+  const twin = await world.twin('rotated', RICH)
+  const turn = async key => (await world.turn(twin, { text: 'hi' }, { key })).status
+  const rotate = (id, body) =>
+    world.admin('POST', `/api/tenants/${twin.id}/keys/${id}/rotate`, body)
+  for (const wrong of [{ overlap_s: -1 }, { overlap_s: 1.5 }, { overlap_s: 604801 }, { x: 1 }, []]) {
+    assert.equal((await rotate(twin.keyId, wrong)).status, 400, JSON.stringify(wrong))
+  }
+  assert.equal((await rotate('key_none', { overlap_s: 1 })).status, 404)
+  const { status, body } = await rotate(twin.keyId)
+  assert.equal(status, 201)
+  assert.match(body.key, /^twk_[\w-]{43}$/)
+  assert.equal(body.replaces, twin.keyId)
+  assert.equal(await turn(twin.key), 200, 'for a day')
+  assert.equal(await turn(body.key), 200)
+  const session = world.session(twin)
+  await session.started()
+  const last = (await rotate(twin.keyId, { overlap_s: 1 })).body
+  assert.equal(await turn(last.key), 200)
+  assert.equal((await session.closed).code, 4401)
+  assert.equal(await turn(twin.key), 401)
+  assert.equal((await rotate(twin.keyId)).status, 404, 'it has ended')
+  await world.crashAndRestart()
+  assert.equal(await turn(twin.key), 401)
+  assert.equal(await turn(body.key), 200)
+  assert.equal(await turn(last.key), 200)
+  const { keys } = (await world.admin('GET', `/api/tenants/${twin.id}/keys`)).body
+  assert.deepEqual(
+    keys.map(key => key.expires_at !== undefined),
+    [true, false, false],
+  )
+  const records = await world.audit(twin, 'KEY_ROTATED')
+  assert.equal(records.length, 2)
+  assert.ok(!JSON.stringify(records).includes('twk_'))
 })

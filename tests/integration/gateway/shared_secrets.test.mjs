@@ -92,6 +92,19 @@ test('with a key that is removed go the sessions and tickets it got, at every ga
   assert.equal((await late.closed).code, 4401)
 })
 
+test('a key that is replaced at one gateway is so at the others', async () => {
+  const twin = await world.twin('replaced', RICH)
+  const turn = async (node, key) => (await node.turn(twin, { text: 'hi' }, { key })).status
+  await until(async () => (await turn(other, twin.key)) === 200, 'the key everywhere')
+  const path = `/api/tenants/${twin.id}/keys/${twin.keyId}/rotate`
+  const { body } = await world.admin('POST', path, { overlap_s: 1 })
+  await until(async () => (await turn(other, body.key)) === 200, 'the new one everywhere')
+  for (const node of [world, other]) {
+    await until(async () => (await turn(node, twin.key)) === 401, 'the end of the old one')
+  }
+  assert.equal(await turn(other, body.key), 200)
+})
+
 test('a ticket lets one in, whichever gateways it is shown to', async () => {
   const twin = await world.twin('ticket', RICH)
   await until(async () => (await other.turn(twin)).status === 200, 'the key everywhere')

@@ -173,6 +173,48 @@ store_suite_keys_belong_to_a_tenant_and_go_with_it(const struct store_driver *dr
     cr_assert_eq(count_keys(driver, ""), 1);
 }
 
+static enum rt_status
+rotate_key(const struct store_driver *driver, const char *tenant_id, const char *old,
+           const char *id, uint8_t digest, int64_t until_ms)
+{
+    struct vito_request request = request_of(VITO_KEY_ROTATE, tenant_id);
+    memcpy(request.rotation.key.id, id, strlen(id));
+    memcpy(request.rotation.key.tenant_id, tenant_id, strlen(tenant_id));
+    memset(request.rotation.key.digest.bytes, digest, VITO_DIGEST_BYTES);
+    request.rotation.key.created_ms = NOON_MS + digest;
+    memcpy(request.rotation.replaces, old, strlen(old));
+    request.rotation.replaced_until_ms = until_ms;
+    return ask(driver, &request).status;
+}
+
+static int64_t
+end_of_key(const struct store_driver *driver, const char *tenant_id, size_t index)
+{
+    struct vito_key key;
+    cr_assert_gt(count_keys(driver, tenant_id), index);
+    memcpy(&key, document + index * sizeof(key), sizeof(key));
+    return key.expires_ms;
+}
+
+void
+store_suite_a_key_that_is_replaced_ends_later(const struct store_driver *driver)
+{
+    put_tenant(driver, "a", "{}");
+    put_tenant(driver, "b", "{}");
+    add_key(driver, "a", "key_1", 1);
+    cr_assert_eq(rotate_key(driver, "b", "key_1", "key_2", 2, NOON_MS + 100), RT_NOT_FOUND);
+    cr_assert_eq(rotate_key(driver, "a", "key_0", "key_2", 2, NOON_MS + 100), RT_NOT_FOUND);
+    cr_assert_eq(count_keys(driver, ""), 1, "nothing was added");
+    cr_assert_eq(rotate_key(driver, "a", "key_1", "key_2", 2, NOON_MS + 100), RT_OK);
+    cr_assert_eq(end_of_key(driver, "a", 0), NOON_MS + 100);
+    cr_assert_eq(end_of_key(driver, "a", 1), 0, "the new one does not end");
+    cr_assert_eq(rotate_key(driver, "a", "key_1", "key_3", 3, NOON_MS + 200), RT_OK);
+    cr_assert_eq(end_of_key(driver, "a", 0), NOON_MS + 100, "an end is never put off");
+    cr_assert_eq(rotate_key(driver, "a", "key_1", "key_4", 100, NOON_MS + 200), RT_NOT_FOUND,
+                 "it has ended by then");
+    cr_assert_eq(count_keys(driver, "a"), 3);
+}
+
 void
 store_suite_a_key_is_added_once(const struct store_driver *driver)
 {

@@ -29,6 +29,7 @@ struct store_driver {
     CASE(a_tenant_that_is_no_json_object_is_refused)                                               \
     CASE(keys_belong_to_a_tenant_and_go_with_it)                                                   \
     CASE(a_key_is_added_once)                                                                      \
+    CASE(a_key_that_is_replaced_ends_later)                                                        \
     CASE(a_policys_memory_is_kept_as_it_is)                                                        \
     CASE(a_month_is_opened_once_and_keeps_its_figures)                                             \
     CASE(a_grant_is_what_is_left_and_never_less_than_the_need)                                     \

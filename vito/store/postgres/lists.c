@@ -52,7 +52,8 @@ vito_pg_tenant_list(struct vito_postgres *database, struct vito_pg_item *item)
 static void
 read_key(const struct vito_pg_link *link, unsigned result, int row, struct vito_key *key)
 {
-    *key = (struct vito_key){.created_ms = vito_pg_i64(link, result, row, 3)};
+    *key = (struct vito_key){.created_ms = vito_pg_i64(link, result, row, 3),
+                             .expires_ms = vito_pg_i64(link, result, row, 4)};
     vito_pg_copy(link, result, row, 0, key->id, sizeof(key->id));
     vito_pg_copy(link, result, row, 1, key->tenant_id, sizeof(key->tenant_id));
     const void *digest = vito_pg_bytes(link, result, row, 2, sizeof(key->digest.bytes));

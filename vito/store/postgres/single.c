@@ -102,6 +102,22 @@ add_key(struct vito_postgres *database, struct vito_pg_item *item)
 }
 
 static enum vito_pg_outcome
+rotate_key(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_key_rotation *rotation = &item->request->rotation;
+    const struct vito_key *key = &rotation->key;
+    struct vito_pg_arguments arguments = {0};
+    vito_pg_add_text(&arguments, key->id);
+    vito_pg_add_text(&arguments, item->request->tenant_id);
+    vito_pg_add_bytes(&arguments, key->digest.bytes, sizeof(key->digest.bytes));
+    vito_pg_add_i64(&arguments, key->created_ms);
+    vito_pg_add_text(&arguments, rotation->replaces);
+    vito_pg_add_i64(&arguments, rotation->replaced_until_ms);
+    vito_pg_tell(database, VITO_NEWS_KEYS, item->request->tenant_id);
+    return change(database, VITO_PG_KEY_ROTATE, &arguments, item);
+}
+
+static enum vito_pg_outcome
 remove_key(struct vito_postgres *database, struct vito_pg_item *item)
 {
     struct vito_pg_arguments arguments = {0};
@@ -147,6 +163,8 @@ carry_out(struct vito_postgres *database, struct vito_pg_item *item)
         return vito_pg_leg_list_adopted(database, item);
     case VITO_LEG_LIST:
         return vito_pg_leg_list(database, item);
+    case VITO_KEY_ROTATE:
+        return rotate_key(database, item);
     case VITO_KEY_REMOVE:
         return remove_key(database, item);
     case VITO_BUDGET_OPEN:

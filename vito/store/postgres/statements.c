@@ -245,9 +245,17 @@ static const struct {
                           " AND tenant_id = $1::text AND node = $2::text AND epoch = $3::bigint"
                           " ORDER BY leg_id COLLATE \"C\" LIMIT $4::bigint"},
     [VITO_PG_KEY_LIST] = {"key_list",
-                          "SELECT key_id, tenant_id, digest, created_ms FROM vito.api_keys"
+                          "SELECT key_id, tenant_id, digest, created_ms, expires_ms"
+                          " FROM vito.api_keys"
                           " WHERE $1::text IS NULL OR tenant_id = $1::text"
                           " ORDER BY tenant_id COLLATE \"C\", created_ms, key_id COLLATE \"C\""},
+    [VITO_PG_KEY_ROTATE] =
+        {"key_rotate", "WITH old AS (UPDATE vito.api_keys SET expires_ms = CASE WHEN expires_ms = 0"
+                       " THEN $6::bigint ELSE least(expires_ms, $6::bigint) END"
+                       " WHERE key_id = $5::text AND tenant_id = $2::text"
+                       " AND (expires_ms = 0 OR expires_ms > $4::bigint) RETURNING key_id)"
+                       " INSERT INTO vito.api_keys (key_id, tenant_id, digest, created_ms)"
+                       " SELECT $1::text, $2::text, $3::bytea, $4::bigint FROM old"},
     [VITO_PG_KEY_REMOVE] = {"key_remove", "DELETE FROM vito.api_keys"
                                           " WHERE key_id = $1::text AND tenant_id = $2::text"},
 

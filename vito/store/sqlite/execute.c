@@ -11,6 +11,7 @@ static const vito_handler handlers[VITO_OP_COUNT] = {
     [VITO_TENANT_REMOVE] = vito_handle_tenant_remove,
     [VITO_KEY_ADD] = vito_handle_key_add,
     [VITO_KEY_LIST] = vito_handle_key_list,
+    [VITO_KEY_ROTATE] = vito_handle_key_rotate,
     [VITO_KEY_REMOVE] = vito_handle_key_remove,
     [VITO_BUDGET_OPEN] = vito_handle_budget_open,
     [VITO_BUDGET_GRANT] = vito_handle_budget_grant,

@@ -91,6 +91,9 @@ enum rt_status vito_handle_memory_get(struct vito_sqlite *database,
                                       struct vito_answer *answer);
 
 /* keys.c */
+enum rt_status vito_handle_key_rotate(struct vito_sqlite *database,
+                                      const struct vito_request *request,
+                                      struct vito_answer *answer);
 enum rt_status vito_handle_key_add(struct vito_sqlite *database, const struct vito_request *request,
                                    struct vito_answer *answer);
 enum rt_status vito_handle_key_list(struct vito_sqlite *database,

@@ -17,10 +17,31 @@ vito_handle_key_add(struct vito_sqlite *database, const struct vito_request *req
     return status == RT_EMPTY ? RT_OK : status;
 }
 
+enum rt_status
+vito_handle_key_rotate(struct vito_sqlite *database, const struct vito_request *request,
+                       struct vito_answer *answer)
+{
+    (void)answer;
+    const struct vito_key_rotation *rotation = &request->rotation;
+    const struct vito_key *key = &rotation->key;
+    enum rt_status status =
+        VITO_QUERY(database, QUERY_KEY_ADD_FOR, vito_text(key->id), vito_text(request->tenant_id),
+                   vito_blob(key->digest.bytes, sizeof(key->digest.bytes)),
+                   vito_i64(key->created_ms), vito_text(rotation->replaces));
+    if (status != RT_EMPTY)
+        return status;
+    if (vito_query_changes(database) == 0)
+        return RT_NOT_FOUND;
+    status = VITO_QUERY(database, QUERY_KEY_END, vito_text(rotation->replaces),
+                        vito_i64(rotation->replaced_until_ms));
+    return status == RT_EMPTY ? RT_OK : RT_UNAVAILABLE; /* then the transaction is undone */
+}
+
 static void
 read_key(const struct vito_sqlite *database, struct vito_key *key)
 {
-    *key = (struct vito_key){.created_ms = vito_column_i64(database, 3)};
+    *key = (struct vito_key){.created_ms = vito_column_i64(database, 3),
+                             .expires_ms = vito_column_i64(database, 4)};
     vito_column_copy(database, 0, key->id, sizeof(key->id));
     vito_column_copy(database, 1, key->tenant_id, sizeof(key->tenant_id));
     const void *digest = vito_column_blob(database, 2, sizeof(key->digest.bytes));

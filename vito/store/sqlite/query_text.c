@@ -69,8 +69,13 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_KEY_ADD] = "INSERT INTO vito_api_keys (key_id, tenant_id, digest, created_ms)"
                       " VALUES (?1, ?2, ?3, ?4)",
     [QUERY_KEY_COUNT] = "SELECT count(*) FROM vito_api_keys WHERE tenant_id BETWEEN ?1 AND ?2",
-    [QUERY_KEY_LIST] = "SELECT key_id, tenant_id, digest, created_ms FROM vito_api_keys"
+    [QUERY_KEY_LIST] = "SELECT key_id, tenant_id, digest, created_ms, expires_ms FROM vito_api_keys"
                        " WHERE tenant_id BETWEEN ?1 AND ?2 ORDER BY tenant_id, created_ms, key_id",
+    [QUERY_KEY_ADD_FOR] = "INSERT INTO vito_api_keys (key_id, tenant_id, digest, created_ms)"
+                          " SELECT ?1, ?2, ?3, ?4 FROM vito_api_keys WHERE key_id = ?5"
+                          " AND tenant_id = ?2 AND (expires_ms = 0 OR expires_ms > ?4)",
+    [QUERY_KEY_END] = "UPDATE vito_api_keys SET expires_ms = ?2 WHERE key_id = ?1"
+                      " AND (expires_ms = 0 OR expires_ms > ?2)",
     [QUERY_KEY_REMOVE] = "DELETE FROM vito_api_keys WHERE key_id = ?1 AND tenant_id = ?2",
 
     [QUERY_MEMORY_PUT] = "INSERT INTO vito_policy_memory (tenant_id, document) VALUES (?1, ?2)"
