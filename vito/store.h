@@ -45,13 +45,13 @@ enum vito_op {
     VITO_TENANT_LIST,   /* answer's document: JSON array of {"id","display_name","policy"} */
     VITO_TENANT_REMOVE, /* with its keys and secrets, beyond recovery; ledger and audit stay */
     VITO_KEY_ADD,
-    VITO_KEY_LIST,      /* of a tenant, or all when tenant_id is "": array of struct vito_key */
-    VITO_KEY_ROTATE,    /* adds rotation.key and lets the one it replaces end; RT_NOT_FOUND when there
-                           is no such key of that tenant, or none that has not ended yet */
-    VITO_KEY_REMOVE,    /* RT_NOT_FOUND when there is no such key of that tenant */
-    VITO_BUDGET_OPEN,   /* makes the month's row if need be, sets its limit, reads it. One that
-                           takes the place of a month in another time zone begins with what may be
-                           spent of that */
+    VITO_KEY_LIST,    /* of a tenant, or all when tenant_id is "": array of struct vito_key */
+    VITO_KEY_ROTATE,  /* adds rotation.key and lets the one it replaces end; RT_NOT_FOUND when there
+                         is no such key of that tenant, or none that has not ended yet */
+    VITO_KEY_REMOVE,  /* RT_NOT_FOUND when there is no such key of that tenant */
+    VITO_BUDGET_OPEN, /* makes the month's row if need be, sets its limit, reads it. One that
+                         takes the place of a month in another time zone begins with what may be
+                         spent of that */
     VITO_BUDGET_GRANT,  /* moves money to this node's slice */
     VITO_BUDGET_RETURN, /* and what is not spent back */
     VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
