@@ -128,7 +128,7 @@ emit(struct vendor *vendor, struct vendor_leg *leg, enum twin_kind kind, const v
     leg->unacked_bytes += (uint32_t)size + SESSION_FRAME_WEIGHT;
     leg->waits_for_room = leg->unacked_bytes > VENDOR_WINDOW_BYTES;
     bool room = !leg->waits_for_room;
-    vendor_tell_owner(vendor, leg, message);
+    leg->lost_output |= !vendor_tell_owner(vendor, leg, message);
     return room;
 }
 

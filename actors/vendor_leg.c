@@ -81,13 +81,14 @@ vendor_want_stop(struct vendor_leg *leg, enum adapter_stop_reason reason)
 
 /* An owner that takes nothing any more has ended: so does the leg, once its script, in the middle
  * of whose call we may be, waits again. */
-void
+bool
 vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message)
 {
     if (message != NULL && rt_send(vendor->self, leg->owner, message) == RT_OK)
-        return;
+        return true;
     if (vendor_want_stop(leg, ADAPTER_USER_EXIT))
         vendor_wake_after(vendor, &leg->sleep, 0);
+    return false;
 }
 
 void
@@ -151,10 +152,13 @@ vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_sto
         .status = leg->status,
         .retry_after_s = leg->retry_after_s,
     };
+    bool ends_well = leg->error == ADAPTER_ERROR_NONE || leg->error == ADAPTER_ERROR_CUT;
+    if (leg->lost_output && ends_well) /* let it not pass for a whole answer */
+        closed.error = ADAPTER_ERROR_RETRYABLE;
     *(struct vendor_closed *)rt_message_payload(message) = closed;
     /* Data lane: behind the output that was sent before. */
     enum rt_status status = rt_send(vendor->self, leg->owner, message);
-    if (status == RT_FULL) { /* some output is lost: let it not pass for a whole answer */
+    if (status == RT_FULL) { /* some output is lost likewise */
         if (closed.error == ADAPTER_ERROR_NONE)
             closed.error = ADAPTER_ERROR_RETRYABLE;
         tell_closed(vendor, leg->owner, &closed);

@@ -52,6 +52,7 @@ struct vendor_leg {
     bool stop_wanted;
     enum adapter_stop_reason reason;
     bool opened;
+    bool lost_output; /* some was not taken */
     int64_t tokens, media_ms;
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
     bool waits_for_cover, waits_for_room;
@@ -71,7 +72,7 @@ void vendor_wake_after(struct vendor *vendor, struct vendor_alarm *alarm, uint32
 void vendor_set_timer(struct vendor *vendor);
 struct rt_message *vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind);
 bool vendor_want_stop(struct vendor_leg *leg, enum adapter_stop_reason reason);
-void vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message);
+bool vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message);
 void vendor_report_use(struct vendor *vendor, struct vendor_leg *leg);
 void vendor_forget_exchange(struct vendor *vendor, struct vendor_exchange *exchange);
 void vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stopped stopped);

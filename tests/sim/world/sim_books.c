@@ -163,6 +163,9 @@ check_leg(struct sim_books *books, const struct sim_truth *truth, sqlite3_stmt *
     if (cost < true_nusd)
         sim_books_find(books, "I3: %s (%s) is in the ledger at %ld, its vendor will bill %ld",
                        truth->leg_id, outcome, cost, true_nusd);
+    if (truth->lost && interactions > 0)
+        sim_books_find(books, "answers: %s lost some of its text and passed for a whole answer",
+                       truth->leg_id);
     if (proven && cost != true_nusd + interactions * books->interaction_nusd)
         sim_books_find(books,
                        "I3: %s (%s, %ld turns) is in the ledger at %ld, the vendor's part is %ld",

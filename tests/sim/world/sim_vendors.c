@@ -276,6 +276,15 @@ is_ended(const struct adapter_vm *vm, const struct script *script)
     return script->truth->is_ended && vm->vendors->bug != VENDOR_HAS_TWO;
 }
 
+static bool
+say_word(struct adapter_vm *vm, const struct script *script)
+{
+    uint64_t failures = sim_memory_failures();
+    bool room = vm->host.emit_text(vm->host.self, script->leg, "word ", 5);
+    script->truth->lost |= sim_memory_failures() > failures;
+    return room;
+}
+
 static void
 drive(struct adapter_vm *vm, struct script *script)
 {
@@ -308,7 +317,7 @@ drive(struct adapter_vm *vm, struct script *script)
         generate(vm, script, 0, MEDIA_STEP_MS);
     bool room = true;
     if (script->truth->mode == VITO_TEXT)
-        room = vm->host.emit_text(vm->host.self, script->leg, "word ", 5);
+        room = say_word(vm, script);
     else if (script->truth->mode == VITO_VOICE)
         room = vm->host.emit_audio(vm->host.self, script->leg, "ssssssssssssssss", 16);
     if (report(vm, script) && room)

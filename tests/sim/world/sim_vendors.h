@@ -21,8 +21,9 @@ struct sim_truth {
     char tenant_id[VITO_TENANT_ID_BYTES];
     enum vito_mode mode;
     int64_t tokens, media_ms; /* tokens: the prompt's too */
-    bool unproven;            /* it did not obey, or said nothing: the ledger may have more */
-    bool is_ended;            /* whoever it was that stopped it */
+    bool lost;     /* some of an answer's text never left the gateway: there was no memory for it */
+    bool unproven; /* it did not obey, or said nothing: the ledger may have more */
+    bool is_ended; /* whoever it was that stopped it */
 };
 
 struct sim_vendor_faults {
