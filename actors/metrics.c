@@ -30,6 +30,9 @@ static struct rt_counter checkpoints_total =
 static struct rt_counter broken_total =
     COUNTER("twin_audit_broken_total", "Audit trails found to end elsewhere than was signed.");
 
+static struct rt_counter uncounted_total =
+    COUNTER("twin_audit_refusals_uncounted_total", "Refusals that no audit trail was told of.");
+
 static const char *const actions[ACTIONS] = {"pass", "throttle", "downgrade"};
 static struct rt_counter turns[ACTIONS];
 static struct rt_counter denied[PROBLEM_REASON_COUNT]; /* [PROBLEM_NONE]: by a policy */
@@ -80,6 +83,7 @@ register_all(void)
     rt_metrics_register(&spent_total.metric);
     rt_metrics_register(&checkpoints_total.metric);
     rt_metrics_register(&broken_total.metric);
+    rt_metrics_register(&uncounted_total.metric);
 }
 
 void
@@ -139,4 +143,10 @@ void
 metrics_audit_broken(void)
 {
     rt_counter_add(&broken_total, 1);
+}
+
+void
+metrics_refusal_uncounted(void)
+{
+    rt_counter_add(&uncounted_total, 1);
 }

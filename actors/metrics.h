@@ -31,4 +31,7 @@ void metrics_leg_settled(int64_t cost_nusd);
 void metrics_audit_checkpoint(void);
 void metrics_audit_broken(void);
 
+/* A refusal came into no audit trail, not even as a count. Threads: any. */
+void metrics_refusal_uncounted(void);
+
 #endif

@@ -7,8 +7,6 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { REFUSALS_PER_SECOND_MAX = 100 };
-
 struct registry_entry *
 registry_find(const struct registry *registry, const char *id)
 {
@@ -75,38 +73,6 @@ registry_answer(struct rt_actor *self, const struct rt_message *request,
         rt_answer_failed(self, request, RT_NO_MEMORY);
 }
 
-/* A credential was shown for a twin it does not belong to: that twin's audit trail says so.
- * Bounded, so that nobody fills the store with it. */
-static void
-record_refusal(struct rt_actor *self, struct registry *registry, const char *tenant_id,
-               const struct access_caller *caller)
-{
-    int64_t second = rt_wall_ms(self) / 1000;
-    if (second != registry->refusals_second) {
-        registry->refusals_second = second;
-        registry->refusals = 0;
-    }
-    if (++registry->refusals > REFUSALS_PER_SECOND_MAX)
-        return;
-    struct vito_request request = {.op = VITO_AUDIT_APPEND};
-    uint8_t random[10];
-    rt_random(self, random, sizeof(random));
-    RT_TEXT_SET(request.tenant_id, tenant_id);
-    request.audit.at_ms = rt_wall_ms(self);
-    vito_id_make(request.audit.id, "aud", request.audit.at_ms, random);
-    RT_TEXT_SET(request.audit.event, "ACCESS_REFUSED");
-    struct wire_writer *writer = wire_begin(WIRE_JSON);
-    wire_open_map(writer, NULL);
-    wire_text(writer, "reason", "forbidden_tenant");
-    wire_text(writer, "caller", caller->name);
-    wire_text(writer, "caller_tenant_id", caller->tenant_id);
-    wire_close(writer);
-    struct wire_bytes bytes;
-    if (wire_end(writer, &bytes) == RT_OK)
-        request.document = rt_buffer_copy(bytes.bytes, bytes.size_bytes);
-    registry_submit(self, registry, REGISTRY_RESOLVED, &request); /* nothing waits for it */
-}
-
 /* Whose key it is. False when it is nobody's. */
 static bool
 caller_of_key(const struct registry *registry, const struct vito_digest *digest, int64_t now_ms,
@@ -141,7 +107,7 @@ on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *
     if (!is_known) {
         registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
     } else if (resolve->tenant_id[0] != '\0' && !access_may_see(&caller, resolve->tenant_id)) {
-        record_refusal(self, registry, resolve->tenant_id, &caller);
+        registry_record_refusal(self, registry, resolve->tenant_id, &caller);
         registry_answer(self, message, PROBLEM_FORBIDDEN_TENANT, RT_NOBODY, NULL);
     } else if (resolve->wakes) {
         registry_resolve_tenant(self, registry, message, resolve->tenant_id, &caller);
@@ -290,6 +256,8 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
             registry_on_revive_timer(self, registry);
         else if (rt_timer_of(message) == &registry->expiry_timer)
             registry_expire_keys(self, registry);
+        else if (rt_timer_of(message) == &registry->refusals_timer)
+            registry_on_refusals_timer(self, registry);
         else
             registry_load_keys(self, registry);
         break;

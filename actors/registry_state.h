@@ -6,6 +6,7 @@
  *   registry_tickets.c   tickets
  *   registry_changes.c   keys and documents: to the store, then here
  *   registry_expiry.c    keys that were replaced, and end
+ *   registry_refusals.c  what the audit trail is told of keys of others
  *   registry_news.c      what other gateways changed
  */
 #ifndef ACTORS_REGISTRY_STATE_H
@@ -68,6 +69,15 @@ struct registry_change {
     struct rt_buffer *document;
 };
 
+enum { REGISTRY_REFUSALS_PLACES = 64 };
+
+/* Refusals of one twin in this minute. */
+struct registry_refusals {
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": the place is free */
+    uint32_t told;                        /* recorded one by one */
+    int64_t more, first_ms, last_ms;      /* beyond those: how many, and when */
+};
+
 struct registry {
     const struct world *world;
     bool loaded; /* the keys are here */
@@ -79,8 +89,9 @@ struct registry {
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
     uint64_t change_id;
-    uint32_t refusals; /* recorded in this second */
-    int64_t refusals_second;
+    struct rt_timer refusals_timer; /* the end of this minute, if any came */
+    struct registry_refusals refusals[REGISTRY_REFUSALS_PLACES];
+    uint32_t refusals_told; /* recorded one by one in this minute */
 };
 
 /* registry.c */
@@ -148,6 +159,11 @@ void registry_end_key(struct registry *registry, const char *id, int64_t expires
 /* Forgets keys that have ended, with what was got with them, and comes back for the next. After
  * every change of the keys. */
 void registry_expire_keys(struct rt_actor *self, struct registry *registry);
+
+/* registry_refusals.c */
+void registry_record_refusal(struct rt_actor *self, struct registry *registry,
+                             const char *tenant_id, const struct access_caller *caller);
+void registry_on_refusals_timer(struct rt_actor *self, struct registry *registry);
 
 /* registry_news.c */
 void registry_on_news(struct rt_actor *self, struct registry *registry,

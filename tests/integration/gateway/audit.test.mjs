@@ -301,3 +301,24 @@ test('what operators do is in the trail, with who did it, and never a value', as
   const text = JSON.stringify(entries)
   assert.ok(!text.includes(secret) && !text.includes(other.key))
 })
+
+test('a flood of refusals is counted, not recorded one by one', async () => {
+  const victim = await world.twin('victim')
+  const stranger = await world.twin('stranger')
+  const path = '/v1/twins/victim/tickets'
+  for (let i = 0; i < 60; i++) {
+    assert.equal((await world.request('POST', path, { key: stranger.key })).status, 403)
+  }
+  const told = await world.audit(victim, 'ACCESS_REFUSED')
+  assert.equal(told.length, 20)
+  assert.equal(told[0].details.caller, stranger.keyId)
+  const counted = await until(
+    async () => {
+      const entries = await world.audit(victim, 'ACCESS_REFUSED')
+      return entries.length > 20 && entries[20]
+    },
+    'the end of the minute',
+    90000,
+  )
+  assert.equal(counted.details.count, 40)
+})
