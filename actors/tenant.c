@@ -63,6 +63,7 @@ tenant_submit(struct rt_actor *self, struct tenant *tenant, struct vito_request 
         vito_request_release(request);
         return;
     }
+    pending->period_start_ms = request->period_start_ms;
     RT_TEXT_SET(request->tenant_id, tenant->config->id);
     tenant->world->store.submit(tenant->world->store.self, self, request, pending->id);
 }
@@ -277,7 +278,13 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
         return;
     void *subject = pending->subject;
     enum tenant_pending_kind kind = pending->kind;
+    int64_t asked_ms = pending->period_start_ms;
     rt_pool_give(pending, sizeof(*pending));
+    if ((kind == TENANT_PENDING_BOOK || kind == TENANT_PENDING_VIEW) && stored->status == RT_OK &&
+        asked_ms != vito_period_of(tenant->config->rules.zone, rt_wall_ms(self)).start_ms) {
+        tenant_ask_book(self, tenant, kind, subject); /* that month has ended meanwhile */
+        return;
+    }
     switch (kind) {
     case TENANT_PENDING_BOOK:
         on_book(self, tenant, stored);

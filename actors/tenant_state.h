@@ -78,7 +78,8 @@ struct tenant_pending {
     struct rt_table_link link; /* in tenant.pending, by id */
     uint64_t id;
     enum tenant_pending_kind kind;
-    void *subject; /* book, leg, orphan or what is owed */
+    void *subject;           /* book, leg, orphan or what is owed */
+    int64_t period_start_ms; /* BOOK, VIEW: which month was asked for */
 };
 
 /* A request on its way to a leg. */
