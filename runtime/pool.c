@@ -164,8 +164,10 @@ rt_pool_resize(void *memory, size_t old_bytes, size_t new_bytes)
 {
     bool is_small = old_bytes <= RT_POOL_BLOCK_BYTES_MAX;
     bool stays_small = new_bytes <= RT_POOL_BLOCK_BYTES_MAX;
-    if (is_small && stays_small && class_of(old_bytes) == class_of(new_bytes))
+    if (is_small && stays_small && class_of(old_bytes) == class_of(new_bytes)) {
+        UNPOISON(memory, new_bytes);
         return memory;
+    }
     if (!is_small && !stays_small) {
         void *moved = realloc(memory, new_bytes);
         if (moved != NULL)
