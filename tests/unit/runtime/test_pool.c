@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "runtime/pool.h"
 
@@ -25,6 +26,23 @@ Test(pool, a_block_given_back_is_the_next_one_taken)
     rt_pool_give(block, 100);
     cr_assert_eq(rt_pool_take(120), block, "same class");
     rt_pool_give(block, 120);
+}
+
+Test(pool, a_block_is_resized_with_what_it_had)
+{
+    static const size_t sizes[] = {1, 40, 64, 65, 300, 8192, 8193, 50000, 20000, 8000, 90, 100, 10};
+    size_t size = 1;
+    unsigned char *block = rt_pool_take(size);
+    memset(block, 1, size);
+    for (size_t i = 1; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        block = rt_pool_resize(block, size, sizes[i]);
+        cr_assert_not_null(block);
+        for (size_t j = 0; j < size && j < sizes[i]; j++)
+            cr_assert_eq(block[j], (unsigned char)i, "byte %zu of %zu", j, sizes[i]);
+        size = sizes[i];
+        memset(block, (int)(i + 1), size);
+    }
+    rt_pool_give(block, size);
 }
 
 enum { BLOCKS = 1000 };
