@@ -107,6 +107,11 @@ adopt(const struct sim_shared *shared, int64_t from, int64_t to)
             "UPDATE vito_usage SET epoch = %ld, outcome = 'adopted' WHERE state = 'open'"
             " AND mode = 'video' AND epoch = %ld",
             to, from);
+    if (shared->bug == STORE_ADOPTS_UNCHECKED) /* who a room was taken from holds more for it */
+        run_sql(shared,
+                "UPDATE vito_usage SET held_nusd = held_nusd * 2 WHERE state = 'open'"
+                " AND outcome = 'adopted' AND epoch = %ld",
+                to);
 }
 
 static bool
@@ -194,19 +199,6 @@ reap_others(struct sim_shared *shared, unsigned node)
     }
 }
 
-/* The planted bug: as if a room that another gateway has taken over were still the caller's. */
-static bool
-extend_adopted(struct sim_shared *shared, const struct vito_request *request)
-{
-    if (shared->bug != STORE_ADOPTS_UNCHECKED || request->op != VITO_LEG_EXTEND)
-        return false;
-    run_sql(shared,
-            "UPDATE vito_usage SET held_nusd = max(held_nusd, %ld) WHERE leg_id = '%s'"
-            " AND state = 'open' AND outcome = 'adopted'",
-            request->leg.held_nusd, request->leg.id);
-    return sqlite3_changes(shared->database->db) > 0;
-}
-
 /* Of the rooms in a list, the caller's. */
 static void
 keep_own(const struct sim_shared *shared, struct rt_buffer *list)
@@ -230,10 +222,6 @@ static bool
 execute(struct sim_shared *shared, struct sim_item *item)
 {
     const struct vito_request *request = &item->request;
-    if (extend_adopted(shared, request)) {
-        item->stored = (struct vito_stored){.op = request->op};
-        return true;
-    }
     if (!vito_sqlite_execute(shared->database, request, &item->stored, &item->document))
         return false;
     if (request->op == VITO_LEG_LIST_ADOPTED && item->document != NULL)
