@@ -219,7 +219,13 @@ test('a key that is replaced is good for the overlap, then ends with its session
   const turn = async key => (await world.turn(twin, { text: 'hi' }, { key })).status
   const rotate = (id, body) =>
     world.admin('POST', `/api/tenants/${twin.id}/keys/${id}/rotate`, body)
-  for (const wrong of [{ overlap_s: -1 }, { overlap_s: 1.5 }, { overlap_s: 604801 }, { x: 1 }, []]) {
+  for (const wrong of [
+    { overlap_s: -1 },
+    { overlap_s: 1.5 },
+    { overlap_s: 604801 },
+    { x: 1 },
+    [],
+  ]) {
     assert.equal((await rotate(twin.keyId, wrong)).status, 400, JSON.stringify(wrong))
   }
   assert.equal((await rotate('key_none', { overlap_s: 1 })).status, 404)

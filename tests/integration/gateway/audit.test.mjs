@@ -87,7 +87,11 @@ test('pages of any size make up the same trail', async () => {
 })
 
 test('a format that is none, and part of a trail, are refused', async () => {
-  for (const query of ['format=xml', 'format=cloudevents&session_id=ses_1', 'format=json&limit=0']) {
+  for (const query of [
+    'format=xml',
+    'format=cloudevents&session_id=ses_1',
+    'format=json&limit=0',
+  ]) {
     const answer = await world.admin('GET', `/api/tenants/cantor/audit?${query}`)
     assert.equal(answer.status, 400, query)
   }

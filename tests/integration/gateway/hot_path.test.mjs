@@ -44,8 +44,15 @@ test('a turn takes nothing of its own from malloc', async () => {
   await session.started()
   async function turns(count) {
     for (let i = 0; i < count; i++) {
+      const done = new Promise(resolve => {
+        session.socket.on('message', function look(data) {
+          if (!`${data}`.includes('"turn.done"')) return
+          session.socket.off('message', look)
+          resolve()
+        })
+      })
       session.turn(i, 'How is the match?')
-      await session.frame('turn.done', i)
+      await done
       session.frames.length = 0
     }
   }

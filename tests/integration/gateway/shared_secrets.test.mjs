@@ -53,7 +53,10 @@ test('a secret that is put, replaced and removed at one gateway is so at the oth
 
 test('a tenant that is made at one gateway has secrets at the others, until it is gone', async () => {
   const twin = await world.twin('made', RICH)
-  await until(async () => (await put(other, twin, 'sk-made')).status === 201, 'the tenant to be known')
+  await until(
+    async () => (await put(other, twin, 'sk-made')).status === 201,
+    'the tenant to be known',
+  )
   await shows(world, twin, 'sk-made')
   await world.admin('POST', `${path(twin)}/rotate`)
   await shows(other, twin, 'sk-made')
