@@ -56,6 +56,16 @@ json_text(const cJSON *object, const char *name, struct fields *fields)
     return (struct text){item->valuestring, strlen(item->valuestring)};
 }
 
+/* An id that is none is not said back: cut short, it would be another one. */
+static void
+check_id(struct fields *fields, int length)
+{
+    if (length >= 0 && length < FRAME_ID_BYTES)
+        return;
+    fields->id = (struct frame_id){.is_number = false};
+    fields->wrong = "id";
+}
+
 static void
 json_id(const cJSON *object, struct fields *fields)
 {
@@ -70,8 +80,7 @@ json_id(const cJSON *object, struct fields *fields)
         fields->id.is_number = true;
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%lld", (long long)item->valuedouble);
     }
-    if (length < 0 || length >= FRAME_ID_BYTES)
-        fields->wrong = "id";
+    check_id(fields, length);
 }
 
 static void
@@ -191,8 +200,7 @@ pack_id(const msgpack_object *value, struct fields *fields)
         fields->id.is_number = true;
         length = snprintf(fields->id.text, FRAME_ID_BYTES, "%lld", (long long)value->via.i64);
     }
-    if (length < 0 || length >= FRAME_ID_BYTES)
-        fields->wrong = "id";
+    check_id(fields, length);
 }
 
 static void

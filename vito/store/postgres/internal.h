@@ -40,6 +40,16 @@ struct vito_pg_item {
     struct rt_buffer *document;
 };
 
+/* Months of a batch, as they come: tenants take turns in it, so each comes again and again. Some
+ * that were seen are forgotten, so a month can be new twice. Zeroed: none. */
+enum { VITO_PG_SEEN = 256 };
+struct vito_pg_seen {
+    const struct vito_request *at[VITO_PG_SEEN];
+};
+
+/* Whether the month of a request is seen for the first time, as far as is known. (load.c) */
+bool vito_pg_is_new(struct vito_pg_seen *seen, const struct vito_request *request);
+
 /* Where it is told why a store could not be opened. */
 struct vito_pg_problem {
     const char *uri;

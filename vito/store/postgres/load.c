@@ -24,6 +24,17 @@ is_about_trail(const struct vito_request *request)
     return request->op == VITO_LEG_SETTLE || request->op == VITO_AUDIT_APPEND;
 }
 
+bool
+vito_pg_is_new(struct vito_pg_seen *seen, const struct vito_request *request)
+{
+    uint64_t hash = rt_hash_text(request->tenant_id) ^ (uint64_t)request->period_start_ms;
+    const struct vito_request **at = &seen->at[hash % VITO_PG_SEEN];
+    bool is_new = *at == NULL || (*at)->period_start_ms != request->period_start_ms ||
+                  strcmp((*at)->tenant_id, request->tenant_id) != 0;
+    *at = request;
+    return is_new;
+}
+
 /* The months and grants to be looked for: four columns of keys. */
 enum { KEY_TENANTS, KEY_STARTS, KEY_NODES, KEY_EPOCHS };
 
@@ -62,17 +73,15 @@ send_keys(struct vito_postgres *database)
 static void
 send_months(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
 {
-    const struct vito_request *before = NULL;
+    struct vito_pg_seen seen = {{NULL}};
     begin_keys(database);
     for (size_t i = 0; i < count; i++) {
         const struct vito_request *request = items[i].request;
-        bool is_same = before != NULL && before->period_start_ms == request->period_start_ms &&
-                       strcmp(before->tenant_id, request->tenant_id) == 0;
-        if (!is_sound(request) || request->op == VITO_AUDIT_APPEND || is_same)
+        if (!is_sound(request) || request->op == VITO_AUDIT_APPEND ||
+            !vito_pg_is_new(&seen, request))
             continue;
         add_key(database, request->tenant_id, request->period_start_ms, database->node,
                 database->epoch);
-        before = request;
     }
     send_keys(database);
 }
@@ -103,15 +112,13 @@ send_trail(struct vito_postgres *database, const struct vito_pg_item *items, siz
     vito_pg_array_begin(tenants, VITO_PG_TEXT);
     vito_pg_array_begin(ids, VITO_PG_TEXT);
     vito_pg_array_begin(owners, VITO_PG_TEXT);
-    const char *before = "";
+    struct vito_pg_seen seen = {{NULL}};
     for (size_t i = 0; i < count; i++) {
         const struct vito_request *request = items[i].request;
         if (!is_sound(request))
             continue;
-        if (is_about_trail(request) && strcmp(before, request->tenant_id) != 0) {
+        if (is_about_trail(request) && vito_pg_is_new(&seen, request))
             vito_pg_array_add_text(tenants, request->tenant_id);
-            before = request->tenant_id;
-        }
         if (request->op != VITO_AUDIT_APPEND)
             continue;
         vito_pg_array_add_text(owners, request->tenant_id);

@@ -8,23 +8,24 @@
 #include "runtime/log.h"
 #include "vito/store/postgres/internal.h"
 
-/* "{a,b}": the tenants of the requests, each once if they stand together. Ids that can be none
+/* "{a,b}": the tenants of the requests, each once, or nearly. Ids that can be none
  * are left out, and so see nothing. */
 static void
 write_scope(struct vito_pg_array *text, const struct vito_pg_item *items, size_t count)
 {
     char part[VITO_TENANT_ID_BYTES + 2];
-    const char *before = "";
+    struct vito_pg_seen seen = {{NULL}};
+    const char *between = "";
     vito_pg_array_begin(text, VITO_PG_TEXT);
     text->size_bytes = 0;
     vito_pg_array_add_raw(text, "{", 1);
     for (size_t i = 0; i < count; i++) {
-        const char *tenant_id = items[i].request->tenant_id;
-        if (strcmp(tenant_id, before) == 0 || !vito_tenant_id_is_valid(tenant_id))
+        const struct vito_request *request = items[i].request;
+        if (!vito_tenant_id_is_valid(request->tenant_id) || !vito_pg_is_new(&seen, request))
             continue;
-        int size = snprintf(part, sizeof(part), "%s%s", *before == '\0' ? "" : ",", tenant_id);
+        int size = snprintf(part, sizeof(part), "%s%s", between, request->tenant_id);
         vito_pg_array_add_raw(text, part, (size_t)size);
-        before = tenant_id;
+        between = ",";
     }
     vito_pg_array_add_raw(text, "}", 1);
 }
