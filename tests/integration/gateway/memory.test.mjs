@@ -42,6 +42,10 @@ test('rounds of turns, refusals and sessions do not add up', async () => {
     )
     resident.push(await residentKb())
   }
+  // A leak grows in every round. One that stands out is the pools', when more than ever came at once.
+  const steps = resident.slice(ROUNDS_BEFORE).map((now, i) => now - resident[ROUNDS_BEFORE - 1 + i])
+  const median = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)]
+  assert.ok(median < 512, `grows by ${median} kB a round: ${resident}`)
   const growth = resident.at(-1) - resident[ROUNDS_BEFORE - 1]
-  assert.ok(growth < 8192, `grew by ${growth} kB after round ${ROUNDS_BEFORE}: ${resident}`)
+  assert.ok(growth < 32768, `grew by ${growth} kB after round ${ROUNDS_BEFORE}: ${resident}`)
 })
