@@ -42,10 +42,10 @@ test('rounds of turns, refusals and sessions do not add up', async () => {
     )
     resident.push(await residentKb())
   }
-  // A leak grows in every round. One that stands out is the pools', when more than ever came at once.
+  // A leak goes on; the one largest step can be the pools', when more than ever came at once.
   const steps = resident.slice(ROUNDS_BEFORE).map((now, i) => now - resident[ROUNDS_BEFORE - 1 + i])
-  const median = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)]
-  assert.ok(median < 512, `grows by ${median} kB a round: ${resident}`)
-  const growth = resident.at(-1) - resident[ROUNDS_BEFORE - 1]
-  assert.ok(growth < 32768, `grew by ${growth} kB after round ${ROUNDS_BEFORE}: ${resident}`)
+  const largest = Math.max(...steps)
+  const growth = steps.reduce((sum, step) => sum + step) - largest
+  assert.ok(growth < 4096, `grew by ${growth} kB after round ${ROUNDS_BEFORE}: ${resident}`)
+  assert.ok(largest < 16384, `grew by ${largest} kB in one round: ${resident}`)
 })
