@@ -201,9 +201,22 @@ run(struct bench *bench, struct rt_system *actors)
 }
 
 static void
+remove_store(const char *directory)
+{
+    static const char *const files[] = {"twin.db", "twin.db-wal", "twin.db-shm", "twin.db.lock"};
+    char path[64];
+    for (size_t i = 0; i < RT_COUNT_OF(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
+        unlink(path); /* some are gone already */
+    }
+    if (rmdir(directory) != 0)
+        fail("cannot remove what was made");
+}
+
+static void
 on_sqlite(struct bench *bench, struct rt_system *actors)
 {
-    char directory[] = "bench-ledger-XXXXXX", path[64], command[96], problem[512];
+    char directory[] = "bench-ledger-XXXXXX", path[64], problem[512];
     if (mkdtemp(directory) == NULL)
         fail("cannot make a directory");
     struct vito_sqlite *database;
@@ -217,9 +230,7 @@ on_sqlite(struct bench *bench, struct rt_system *actors)
     run(bench, actors);
     rt_system_stop(actors);
     vito_sqlite_thread_stop(thread);
-    snprintf(command, sizeof(command), "rm -r '%s'", directory);
-    if (system(command) != 0)
-        fail("cannot remove what was made");
+    remove_store(directory);
 }
 
 static void

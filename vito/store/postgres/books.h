@@ -2,7 +2,7 @@
  * vito/store/postgres/books.h - the rows that a batch is about, in memory: read and locked, then
  * changed in the order of the requests, then written back.
  *
- * The rules are those of vito/store/sqlite (budgets.c, legs.c, audit.c): one suite of cases holds
+ * The rules are those of vito/store/settlement.h and vito/store/sqlite: one suite of cases holds
  * for both.
  */
 #ifndef VITO_STORE_POSTGRES_BOOKS_H

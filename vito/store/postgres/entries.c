@@ -7,25 +7,8 @@
 #include "runtime/text.h"
 #include "vito/audit_json.h"
 #include "vito/json.h"
-#include "vito/money.h"
 #include "vito/store/postgres/books.h"
-
-#define USE_MAX INT64_C(1000000000000000)    /* what one leg can report at most */
-#define SUM_MAX INT64_C(9000000000000000000) /* sums stay below 2^63, whatever vendors report */
-
-static int64_t
-bounded(int64_t value, int64_t max)
-{
-    if (value < 0)
-        return 0;
-    return value < max ? value : max;
-}
-
-static int64_t
-plus(int64_t sum, int64_t value)
-{
-    return sum > SUM_MAX - value ? SUM_MAX : sum + value;
-}
+#include "vito/store/settlement.h"
 
 static int64_t
 smaller(int64_t a, int64_t b)
@@ -39,7 +22,8 @@ note_excess(struct vito_pg_month *month, int64_t more_nusd)
 {
     const struct vito_budget *figures = &month->figures;
     int64_t beyond = figures->posted_nusd - figures->limit_nusd + figures->reserved_nusd;
-    month->excess_nusd = bounded(beyond, plus(month->excess_nusd, more_nusd));
+    int64_t known_nusd = vito_settlement_sum(month->excess_nusd, more_nusd);
+    month->excess_nusd = beyond > 0 ? smaller(beyond, known_nusd) : 0;
     month->changed = true;
 }
 
@@ -174,40 +158,22 @@ append_billing(struct vito_books *books, const struct vito_pg_leg *leg)
                          });
 }
 
-/* Takes the cost out of the grant it was held from; returns what that had. Of an adopted leg
- * nobody's account knows, so it costs the grant what it held, and no more: what is left of that
- * goes back at once, in *returned_out. */
-static int64_t
-spend_grant(struct vito_books *books, const struct vito_pg_leg *leg, int64_t *returned_out)
+/* Takes the cost out of the grant it was held from. */
+static struct vito_settlement
+spend_grant(struct vito_books *books, const struct vito_pg_leg *leg)
 {
     struct vito_pg_grant key = {.period_start_ms = leg->period_start_ms, .epoch = leg->epoch};
     RT_TEXT_SET(key.tenant_id, leg->tenant_id);
     RT_TEXT_SET(key.node, leg->node);
     struct vito_pg_grant *grant = vito_books_grant(books, &key);
-    int64_t left = grant == NULL ? 0 : grant->left_nusd;
-    if (leg->adopted)
-        left = smaller(left, leg->row.held_nusd);
-    int64_t paid = smaller(leg->row.cost_nusd, left);
-    *returned_out = leg->adopted ? left - paid : 0;
-    if (paid + *returned_out > 0) {
-        grant->left_nusd -= paid + *returned_out;
-        grant->granted_nusd -= *returned_out;
+    struct vito_settlement settlement = vito_settlement_of(
+        leg->row.cost_nusd, grant == NULL ? 0 : grant->left_nusd, leg->adopted, leg->row.held_nusd);
+    if (settlement.paid_nusd + settlement.returned_nusd > 0) {
+        grant->left_nusd -= settlement.paid_nusd + settlement.returned_nusd;
+        grant->granted_nusd -= settlement.returned_nusd;
         grant->changed = true;
     }
-    return paid;
-}
-
-static void
-post(struct vito_pg_month *month, const struct vito_pg_leg *leg)
-{
-    struct vito_budget *figures = &month->figures;
-    const struct vito_leg *row = &leg->row;
-    figures->reserved_nusd -= row->cost_nusd - leg->overrun_nusd;
-    figures->posted_nusd = plus(figures->posted_nusd, row->cost_nusd);
-    figures->tokens = plus(figures->tokens, row->use.tokens);
-    figures->interactions = plus(figures->interactions, row->use.interactions);
-    figures->media_ms[row->mode] = plus(figures->media_ms[row->mode], row->use.media_ms);
-    note_excess(month, leg->overrun_nusd);
+    return settlement;
 }
 
 static enum rt_status
@@ -226,20 +192,17 @@ carry_out_settle(struct vito_books *books, const struct vito_request *request,
         return RT_OK;
     }
     const struct vito_leg *from = &request->leg;
-    leg->row.cost_nusd = bounded(from->cost_nusd, VITO_NUSD_MAX);
-    leg->row.use = (struct vito_use){
-        .tokens = bounded(from->use.tokens, USE_MAX),
-        .media_ms = bounded(from->use.media_ms, USE_MAX),
-        .interactions = bounded(from->use.interactions, USE_MAX),
-    };
+    leg->row.cost_nusd = from->cost_nusd;
+    leg->row.use = from->use;
     leg->row.at_ms = from->at_ms;
     RT_TEXT_SET(leg->row.outcome, from->outcome);
-    int64_t returned_nusd;
-    leg->overrun_nusd = leg->row.cost_nusd - spend_grant(books, leg, &returned_nusd);
-    month->figures.reserved_nusd -= returned_nusd;
+    vito_settlement_bound(&leg->row);
+    struct vito_settlement settlement = spend_grant(books, leg);
+    leg->overrun_nusd = leg->row.cost_nusd - settlement.paid_nusd;
     leg->settled = leg->changed = true;
     stored->cost_nusd = leg->row.cost_nusd;
-    post(month, leg);
+    vito_settlement_post(&settlement, &leg->row, leg->row.mode, &month->figures);
+    note_excess(month, leg->overrun_nusd);
     stored->budget = month->figures;
     return append_billing(books, leg);
 }

@@ -4,22 +4,8 @@
 #include <string.h>
 
 #include "vito/audit_chain.h"
-#include "vito/money.h"
+#include "vito/store/settlement.h"
 #include "vito/store/sqlite/internal.h"
-
-/* What one leg can report at most; a vendor may say anything. */
-#define USE_MAX INT64_C(1000000000000000)
-
-/* Sums stay below 2^63, whatever vendors report. */
-#define SUM_MAX INT64_C(9000000000000000000)
-
-static int64_t
-bounded(int64_t value, int64_t max)
-{
-    if (value < 0)
-        return 0;
-    return value < max ? value : max;
-}
 
 enum rt_status
 vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *request,
@@ -84,43 +70,6 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
     return RT_OK;
 }
 
-static int64_t
-smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t
-plus(int64_t sum, int64_t value)
-{
-    return sum > SUM_MAX - value ? SUM_MAX : sum + value;
-}
-
-/* Takes the cost out of the grant it was held from; returns what that had. Of an adopted leg
- * nobody's account knows, so it costs the grant what it held, and no more: what is left of that
- * goes back at once. */
-static int64_t
-spend_grant(struct vito_tally_month *month, const struct row *row, int64_t cost_nusd)
-{
-    int64_t left = row->is_adopted ? smaller(row->held_nusd, month->left_nusd) : month->left_nusd;
-    int64_t paid = smaller(cost_nusd, left);
-    int64_t returned = row->is_adopted ? left - paid : 0;
-    month->left_nusd -= paid + returned;
-    month->paid_nusd += paid;
-    month->returned_nusd += returned;
-    month->budget.reserved_nusd -= paid + returned;
-    return paid;
-}
-
-static void
-post(struct vito_budget *budget, enum vito_mode mode, const struct vito_leg *leg)
-{
-    budget->posted_nusd = plus(budget->posted_nusd, leg->cost_nusd);
-    budget->tokens = plus(budget->tokens, leg->use.tokens);
-    budget->interactions = plus(budget->interactions, leg->use.interactions);
-    budget->media_ms[mode] = plus(budget->media_ms[mode], leg->use.media_ms);
-}
-
 static enum rt_status
 add_record(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
            const struct vito_leg *leg)
@@ -153,12 +102,16 @@ settle_open(struct vito_sqlite *database, const char *tenant_id, const struct ro
     struct vito_tally_month *month;
     if (vito_tally_month(database, tenant_id, row->period_start_ms, row->epoch, &month) != RT_OK)
         return RT_UNAVAILABLE;
-    int64_t paid_nusd = spend_grant(month, row, leg->cost_nusd);
-    post(&month->budget, row->mode, leg);
+    struct vito_settlement settlement =
+        vito_settlement_of(leg->cost_nusd, month->left_nusd, row->is_adopted, row->held_nusd);
+    month->left_nusd -= settlement.paid_nusd + settlement.returned_nusd;
+    month->paid_nusd += settlement.paid_nusd;
+    month->returned_nusd += settlement.returned_nusd;
+    vito_settlement_post(&settlement, leg, row->mode, &month->budget);
     *budget_out = month->budget;
     if (VITO_QUERY(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
                    vito_text(leg->outcome), vito_i64(leg->cost_nusd),
-                   vito_i64(leg->cost_nusd - paid_nusd), vito_i64(leg->use.tokens),
+                   vito_i64(leg->cost_nusd - settlement.paid_nusd), vito_i64(leg->use.tokens),
                    vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)
         return RT_UNAVAILABLE;
     return add_record(database, tenant_id, row, leg) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
@@ -180,12 +133,7 @@ vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struc
         return vito_budget_read(database, tenant_id, row.period_start_ms, &stored->budget);
     }
     struct vito_leg bounded_leg = *leg;
-    bounded_leg.cost_nusd = bounded(leg->cost_nusd, VITO_NUSD_MAX);
-    bounded_leg.use = (struct vito_use){
-        .tokens = bounded(leg->use.tokens, USE_MAX),
-        .media_ms = bounded(leg->use.media_ms, USE_MAX),
-        .interactions = bounded(leg->use.interactions, USE_MAX),
-    };
+    vito_settlement_bound(&bounded_leg);
     stored->cost_nusd = bounded_leg.cost_nusd;
     return settle_open(database, tenant_id, &row, &bounded_leg, &stored->budget);
 }
