@@ -49,7 +49,8 @@ check_strict(struct text text)
     cJSON_Delete(again);
 }
 
-/* Lua's own way there and back: decode, encode, decode, encode. */
+/* Lua's own way there and back, three times. The first may change a number in its last bit, for
+ * cJSON prints fifteen digits where they are near enough; from then on nothing changes. */
 static int
 there_and_back(lua_State *state)
 {
@@ -57,17 +58,17 @@ there_and_back(lua_State *state)
     tlua_codec_push_json_raise(state);
     if (!tlua_json_decode_raise(state, text->bytes, text->size_bytes))
         return 0;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         lua_getfield(state, 2, "encode");
         lua_insert(state, -2);
         lua_call(state, 1, 1);
-        lua_pushvalue(state, -1); /* kept: the texts are at 3 and 4 */
+        lua_pushvalue(state, -1); /* kept: the texts are at 3, 4 and 5 */
         size_t size_bytes;
         const char *encoded = lua_tolstring(state, -1, &size_bytes);
         FUZZ_CHECK(tlua_json_decode_raise(state, encoded, size_bytes));
         lua_remove(state, -2);
     }
-    FUZZ_CHECK(lua_rawequal(state, 3, 4));
+    FUZZ_CHECK(lua_rawequal(state, 4, 5));
     return 0;
 }
 
