@@ -80,7 +80,7 @@ async function main() {
     console.log(HELP)
     return 0
   }
-  const log = options.json ? () => {} : text => console.error(text)
+  const log = text => console.error(text)
   const { outcome, isGood } = await carryOut(options, log)
   console.log(options.json ? JSON.stringify(outcome) : outcome)
   return isGood ? 0 : 1
