@@ -7,7 +7,6 @@
  *
  * At each step it may be refused instead. Every admission ends in exactly one TENANT_ADMITTED.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "actors/metrics.h"
@@ -154,14 +153,6 @@ tenant_admissions_drop(struct rt_actor *self, struct tenant *tenant, struct rt_a
     }
 }
 
-static void
-lower_mode(struct frame_decision *decision, enum vito_mode mode, const char *reason)
-{
-    decision->mode = mode;
-    RT_TEXT_SET(decision->action, "downgrade");
-    snprintf(decision->reason, sizeof(decision->reason), "%s", reason);
-}
-
 /* A video leg that is not to be: the session goes on without it. */
 static void
 grant_nothing(struct rt_actor *self, struct tenant *tenant, struct tenant_admission *admission)
@@ -184,7 +175,7 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_admission
         return;
     }
     case POLICY_DOWNGRADE:
-        lower_mode(&admission->decision, decision.mode, decision.reason);
+        tenant_lower_mode(&admission->decision, decision.mode, decision.reason);
         if (admission->ask.is_video) {
             grant_nothing(self, tenant, admission);
             return;
@@ -319,16 +310,20 @@ settle_mode(struct tenant *tenant, struct tenant_admission *admission)
 {
     struct frame_decision *decision = &admission->decision;
     const struct vito_account *account = &tenant->book->account;
+    const struct tenant_session *session = tenant_find_session(tenant, admission->session.id);
     decision->mode = admission->ask.mode;
+    /* A session says which mode it has; who asked for one turn hears of it only here. */
+    if (session != NULL && session->transport == TENANT_ONE_TURN && session->lowered[0] != '\0')
+        tenant_lower_mode(decision, decision->mode, session->lowered);
     if (admission->ask.is_video)
         return; /* its quota is looked at when it is sized */
     if (decision->mode == VITO_VIDEO)
-        lower_mode(decision, VITO_VOICE, "video_needs_session");
+        tenant_lower_mode(decision, VITO_VOICE, "video_needs_session");
     if (decision->mode == VITO_VOICE && !tenant->config->rules.modes[VITO_VOICE])
-        lower_mode(decision, VITO_TEXT, "mode_not_allowed");
+        tenant_lower_mode(decision, VITO_TEXT, "mode_not_allowed");
     if (decision->mode == VITO_VOICE &&
         tenant_quota_left_ms(tenant, account, VITO_VOICE) < MODE_MS_MIN)
-        lower_mode(decision, VITO_TEXT, "voice_quota");
+        tenant_lower_mode(decision, VITO_TEXT, "voice_quota");
 }
 
 void

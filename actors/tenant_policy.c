@@ -6,6 +6,7 @@
 
 #include "actors/tenant_state.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 static int64_t
 used_up_of(int64_t limit, int64_t used)
@@ -98,6 +99,14 @@ tenant_policy_problem(const struct tenant *tenant, const struct policy_decision 
         problem_make(PROBLEM_POLICY_DENIED, "policy \"%s\" refused", tenant->config->policy);
     snprintf(problem.token, sizeof(problem.token), "%s", decision->reason);
     return problem;
+}
+
+void
+tenant_lower_mode(struct frame_decision *decision, enum vito_mode mode, const char *reason)
+{
+    decision->mode = mode;
+    RT_TEXT_SET(decision->action, "downgrade");
+    snprintf(decision->reason, sizeof(decision->reason), "%s", reason);
 }
 
 void

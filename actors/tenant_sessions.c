@@ -37,7 +37,7 @@ note_session(struct rt_actor *self, const struct tenant *tenant, enum twin_kind 
 
 static enum rt_status
 spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
-              enum vito_mode mode, struct tenant_session *session)
+              struct tenant_session *session)
 {
     struct session_args args = {
         .world = tenant->world,
@@ -45,7 +45,7 @@ spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
         .tenant = rt_self(self),
         .connection = open->connection,
         .transport = open->transport,
-        .mode = mode,
+        .mode = session->mode,
         .caller = open->caller,
     };
     RT_TEXT_SET(args.id, session->id);
@@ -56,18 +56,19 @@ spawn_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
 
 static struct problem
 begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
-              enum vito_mode mode, struct tenant_opened *opened)
+              const struct frame_decision *decision, struct tenant_opened *opened)
 {
     struct tenant_session *session = rt_pool_take(sizeof(*session));
     if (session == NULL)
         return problem_make(PROBLEM_OVERLOAD, "out of memory");
     *session = (struct tenant_session){.transport = open->transport,
                                        .credential = open->credential,
-                                       .mode = mode,
+                                       .mode = decision->mode,
                                        .began_ms = rt_wall_ms(self)};
+    RT_TEXT_SET(session->lowered, decision->reason);
     uint64_t number;
     tenant_make_id(self, tenant, "ses", session->id, &number);
-    if (spawn_session(self, tenant, open, mode, session) != RT_OK) {
+    if (spawn_session(self, tenant, open, session) != RT_OK) {
         rt_pool_give(session, sizeof(*session));
         return problem_make(PROBLEM_OVERLOAD, "too many sessions in this process");
     }
@@ -128,12 +129,31 @@ tenant_on_revoke(struct rt_actor *self, struct tenant *tenant, const struct tena
     }
 }
 
-/* Whether a session may begin, and in which mode. */
+static struct problem
+ask_policy(struct rt_actor *self, struct tenant *tenant, struct frame_decision *decision)
+{
+    struct policy_question question =
+        tenant_question(self, tenant, NULL, POLICY_ADMIT_SESSION, decision->mode);
+    struct policy_decision answer;
+    tenant_ask_policy(self, tenant, &question, &answer);
+    RT_TEXT_SET(decision->policy_version, answer.version);
+    if (answer.action == POLICY_DENY)
+        return tenant_policy_problem(tenant, &answer);
+    if (answer.action != POLICY_DOWNGRADE)
+        return problem_make(PROBLEM_NONE, NULL);
+    if (!allowed_mode(tenant, answer.mode, &decision->mode))
+        return problem_make(PROBLEM_MODE_NOT_ALLOWED, "the policy allows only %s here",
+                            vito_mode_name(answer.mode));
+    tenant_lower_mode(decision, decision->mode, answer.reason);
+    return problem_make(PROBLEM_NONE, NULL);
+}
+
+/* Whether a session may begin, and in which mode: decision->mode is what was asked for. */
 static struct problem
 judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
-              enum vito_mode *mode)
+              struct frame_decision *decision)
 {
-    enum vito_mode wanted = open->has_mode ? open->mode : VITO_TEXT;
+    enum vito_mode wanted = decision->mode;
     if (tenant->broken != PROBLEM_NONE) {
         struct problem problem = problem_make(tenant->broken, NULL);
         problem.retry_after_s = 1;
@@ -146,25 +166,18 @@ judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
     if (tenant->sessions.count >= tenant->world->sessions_max)
         return problem_make(PROBLEM_OVERLOAD, "this twin has %u sessions, its most",
                             tenant->world->sessions_max);
-    if (!allowed_mode(tenant, wanted, mode))
+    if (!allowed_mode(tenant, wanted, &decision->mode))
         return problem_make(PROBLEM_MODE_NOT_ALLOWED, "%s is not among this twin's modes",
                             vito_mode_name(wanted));
+    if (decision->mode != wanted)
+        tenant_lower_mode(decision, decision->mode, "mode_not_allowed");
     struct vito_account *account = &tenant->book->account;
     int64_t cheapest = tenant->config->rules.prices.interaction_nusd;
     int64_t remaining = vito_account_remaining(account) + tenant_recallable(tenant, tenant->book);
     if (remaining < (cheapest > 0 ? cheapest : 1))
         return tenant_money_problem(tenant, PROBLEM_MONTHLY_HARD_LIMIT);
 
-    struct policy_question question =
-        tenant_question(self, tenant, NULL, POLICY_ADMIT_SESSION, *mode);
-    struct policy_decision decision;
-    tenant_ask_policy(self, tenant, &question, &decision);
-    if (decision.action == POLICY_DENY)
-        return tenant_policy_problem(tenant, &decision);
-    if (decision.action == POLICY_DOWNGRADE && !allowed_mode(tenant, decision.mode, mode))
-        return problem_make(PROBLEM_MODE_NOT_ALLOWED, "the policy allows only %s here",
-                            vito_mode_name(decision.mode));
-    return problem_make(PROBLEM_NONE, NULL);
+    return ask_policy(self, tenant, decision);
 }
 
 void
@@ -175,10 +188,10 @@ tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *
     if (answer == NULL)
         return; /* the runtime answers in our place */
     struct tenant_opened *opened = rt_message_payload(answer);
-    enum vito_mode mode = open->mode;
-    opened->problem = judge_session(self, tenant, open, &mode);
+    struct frame_decision decision = {.mode = open->has_mode ? open->mode : VITO_TEXT};
+    opened->problem = judge_session(self, tenant, open, &decision);
     if (opened->problem.reason == PROBLEM_NONE)
-        opened->problem = begin_session(self, tenant, open, mode, opened);
+        opened->problem = begin_session(self, tenant, open, &decision, opened);
     rt_answer(self, message, answer);
     if (tenant->sessions.count == 0)
         tenant_became_idle(self, tenant);

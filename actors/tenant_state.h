@@ -148,8 +148,9 @@ struct tenant_session {
     struct rt_address address;
     char id[VITO_ID_BYTES];
     enum tenant_transport transport;
-    uint64_t credential; /* it was opened by */
-    enum vito_mode mode; /* it began with */
+    uint64_t credential;               /* it was opened by */
+    enum vito_mode mode;               /* it began with */
+    char lowered[PROBLEM_TOKEN_BYTES]; /* why that is less than was asked for; or "" */
     int64_t began_ms;
     int64_t settled_nusd, held_nusd; /* by its legs */
     int64_t tokens, turns;           /* settled */
@@ -335,6 +336,8 @@ void tenant_ask_policy(struct rt_actor *self, struct tenant *tenant,
                        const struct policy_question *question, struct policy_decision *decision);
 struct problem tenant_policy_problem(const struct tenant *tenant,
                                      const struct policy_decision *decision);
+/* It goes on in a lower mode than was asked for; `reason` is a stable token. */
+void tenant_lower_mode(struct frame_decision *decision, enum vito_mode mode, const char *reason);
 void tenant_record(struct rt_actor *self, struct tenant *tenant,
                    const struct policy_question *question, const struct frame_decision *decision,
                    const char *action, const char *facts);

@@ -79,6 +79,8 @@ test('no minutes of voice or video: it is text, and no vendor of those is called
   const twin = await world.twin('mute', document(limits))
   const spoken = await world.turn(twin, { text: 'hello', mode: 'voice' })
   assert.deepEqual([spoken.status, spoken.body.mode], [200, 'text'])
+  assert.equal(spoken.body.decision.action, 'downgrade')
+  assert.equal(spoken.body.decision.reason, 'voice_quota')
   const calls = await world.calls()
   const session = world.session(twin, { mode: 'video' })
   const started = await session.started()
@@ -87,6 +89,18 @@ test('no minutes of voice or video: it is text, and no vendor of those is called
   assert.equal(started.join, undefined)
   assert.equal(await world.calls(), calls, 'no room was made')
   await session.end()
+})
+
+test('a mode that the twin has not is lowered, and the decision says so', async () => {
+  const policy_config = { limits: { monthly_hard_limit_usd: '10' }, modes: ['text'] }
+  const twin = await world.twin('writer', { policy: 'default', policy_config })
+  const { body } = await world.turn(twin, { text: 'hello', mode: 'voice' })
+  assert.deepEqual(
+    [body.mode, body.decision.action, body.decision.reason],
+    ['text', 'downgrade', 'mode_not_allowed'],
+  )
+  const plain = await world.turn(twin, { text: 'hello', mode: 'text' })
+  assert.equal(plain.body.decision.action, 'pass')
 })
 
 test("a session's tokens are counted, and their end ends what it may say", async () => {
