@@ -285,10 +285,6 @@ session_on_metered(struct rt_actor *self, struct session *session,
     session->held_nusd = metered->held_nusd;
     session->remaining_nusd = metered->remaining_nusd;
     session_emit_usage(self, session, metered->leg_nusd);
-    if (leg->state == LEG_CLOSED) {
-        settle(self, session, leg);
-        return;
-    }
     if (leg->state != LEG_RUNNING)
         return;
     if (metered->warn && is_news(leg, metered->seconds_left))
@@ -414,8 +410,7 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
         session_turn_leg_closed(self, session, leg, closed);
     else
         session_video_closed(self, session, leg, closed);
-    if (leg->request == 0)
-        settle(self, session, leg); /* else when the tenant has answered */
+    settle(self, session, leg); /* also while the tenant meters it: that may take long */
 }
 
 void
@@ -436,7 +431,7 @@ session_on_settled(struct rt_actor *self, struct session *session,
 }
 
 /* The tenant could not answer: it is going down, and takes us along, or the question came too
- * late for it. A leg that is closed is settled anyway; one that runs asks again. */
+ * late for it. A leg that runs asks again. */
 void
 session_leg_request_failed(struct rt_actor *self, struct session *session, uint64_t request_id)
 {
@@ -444,17 +439,15 @@ session_leg_request_failed(struct rt_actor *self, struct session *session, uint6
     if (leg == NULL)
         return;
     leg->request = 0;
-    if (leg->state == LEG_CLOSED) {
-        settle(self, session, leg);
-    } else if (leg->state == LEG_SETTLING) {
-        struct session_turn *turn = leg->turn;
-        session_leg_free(session, leg);
-        if (turn != NULL) {
-            turn->failure = problem_make(PROBLEM_INTERNAL, "the turn could not be settled");
-            session_turn_leg_settled(self, session, turn);
-        }
-        session_check_end(self, session);
+    if (leg->state != LEG_SETTLING)
+        return;
+    struct session_turn *turn = leg->turn;
+    session_leg_free(session, leg);
+    if (turn != NULL) {
+        turn->failure = problem_make(PROBLEM_INTERNAL, "the turn could not be settled");
+        session_turn_leg_settled(self, session, turn);
     }
+    session_check_end(self, session);
 }
 
 void

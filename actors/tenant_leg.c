@@ -309,9 +309,14 @@ tenant_on_settle(struct rt_actor *self, struct tenant *tenant, struct rt_message
 {
     const struct tenant_settle *settle = rt_message_payload(message);
     struct tenant_leg *leg = tenant_find_leg(tenant, settle->leg);
-    if (leg == NULL || leg->settling || leg->owed != NULL) {
+    if (leg == NULL || leg->settling) {
         rt_answer_failed(self, message, RT_INVALID);
         return;
+    }
+    if (leg->metering) { /* it has ended meanwhile: what it used counts, whenever the store is back
+                          */
+        leg->metering = false;
+        rt_owed_failed(self, leg->owed, RT_CLOSED);
     }
     leg->owed = rt_owe(self, message);
     leg->row.use = settle->use;

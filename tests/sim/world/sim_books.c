@@ -158,8 +158,6 @@ check_leg(struct sim_books *books, const struct sim_truth *truth, sqlite3_stmt *
     const char *outcome = (const char *)sqlite3_column_text(statement, 2);
     int64_t true_nusd = sim_truth_nusd(books->truths, truth);
     bool proven = !truth->unproven && !books->upset && strcmp(outcome, "recovered") != 0;
-    if (books->is_shared && strcmp(outcome, "abandoned") == 0)
-        proven = false; /* the store was away for longer than the leg's session waits */
     if (cost < true_nusd)
         sim_books_find(books, "I3: %s (%s) is in the ledger at %ld, its vendor will bill %ld",
                        truth->leg_id, outcome, cost, true_nusd);
