@@ -25,6 +25,15 @@ static struct rt_counter settled_total = COUNTER("twin_legs_settled_total", "Ven
 static struct rt_counter spent_total =
     COUNTER("twin_spent_nanodollars_total", "What settled legs cost, in nano-dollars.");
 
+#define GRANTS_HELP                                                                                \
+    "Times money of a month was asked of the ledger: by a step that waits for it, or ahead of "    \
+    "need."
+
+static struct rt_counter grants_awaited = {
+    .metric = {.name = "twin_grants_total", .help = GRANTS_HELP, .labels = "awaited=\"yes\""}};
+static struct rt_counter grants_ahead = {
+    .metric = {.name = "twin_grants_total", .help = GRANTS_HELP, .labels = "awaited=\"no\""}};
+
 static struct rt_counter checkpoints_total =
     COUNTER("twin_audit_checkpoints_total", "Checkpoints of audit trails that were signed.");
 static struct rt_counter broken_total =
@@ -81,6 +90,8 @@ register_all(void)
     rt_metrics_register(&sessions_total.metric);
     rt_metrics_register(&settled_total.metric);
     rt_metrics_register(&spent_total.metric);
+    rt_metrics_register(&grants_awaited.metric);
+    rt_metrics_register(&grants_ahead.metric);
     rt_metrics_register(&checkpoints_total.metric);
     rt_metrics_register(&broken_total.metric);
     rt_metrics_register(&uncounted_total.metric);
@@ -131,6 +142,12 @@ metrics_leg_settled(int64_t cost_nusd)
 {
     rt_counter_add(&settled_total, 1);
     rt_counter_add(&spent_total, (uint64_t)cost_nusd);
+}
+
+void
+metrics_grant(bool is_awaited)
+{
+    rt_counter_add(is_awaited ? &grants_awaited : &grants_ahead, 1);
 }
 
 void

@@ -27,6 +27,9 @@ void metrics_session_gone(void);
 void metrics_leg_began(enum vito_mode mode);
 void metrics_leg_settled(int64_t cost_nusd);
 
+/* Money of a month was asked for: by a step that waits for it, or ahead of need. Threads: any. */
+void metrics_grant(bool is_awaited);
+
 /* A checkpoint of an audit trail was kept; a trail is not what was signed. Threads: any. */
 void metrics_audit_checkpoint(void);
 void metrics_audit_broken(void);

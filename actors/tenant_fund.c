@@ -4,8 +4,12 @@
  * One grant at a time is asked of the store. What waits for it is served in the order it came,
  * each with exactly what it needs; the one that cannot be served any more is refused, and those
  * behind it are still tried, for they may need less.
+ *
+ * Far from the limit nobody waits: the next slice is asked for while there is still some of this
+ * one, and what fits into that is served meanwhile.
  */
 
+#include "actors/metrics.h"
 #include "actors/tenant_state.h"
 #include "runtime/assert.h"
 
@@ -173,31 +177,66 @@ tenant_return_past(struct rt_actor *self, struct tenant *tenant)
 void
 tenant_count_spending(struct rt_actor *self, struct tenant *tenant, int64_t nusd)
 {
-    uint64_t now_ns = rt_now_ns(self);
-    if (now_ns - tenant->spent_since_ns > SPENDING_WINDOW_S * RT_NS_PER_S) {
+    uint64_t now_ns = rt_now_ns(self), window_ns = SPENDING_WINDOW_S * RT_NS_PER_S;
+    uint64_t gone_ns = now_ns - tenant->spent_since_ns;
+    if (gone_ns > window_ns) {
+        tenant->spent_before_nusd = gone_ns > 2 * window_ns ? 0 : tenant->spent_nusd;
         tenant->spent_nusd = 0;
         tenant->spent_since_ns = now_ns;
     }
     tenant->spent_nusd += nusd;
 }
 
-static void
-ask_for_grant(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding)
+/* A window that has just begun says little. */
+static int64_t
+spent_per_s(const struct tenant *tenant)
 {
-    struct vito_account *account = &funding->book->account;
-    int64_t missing = funding->need_nusd - free_of(funding->book);
+    int64_t spent = tenant->spent_nusd > tenant->spent_before_nusd ? tenant->spent_nusd
+                                                                   : tenant->spent_before_nusd;
+    return spent / SPENDING_WINDOW_S;
+}
+
+/* Without a need, whatever is left of what is wanted is granted, and nobody is recalled for it. */
+static void
+ask_for_grant(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book,
+              int64_t need_nusd, int64_t want_nusd)
+{
+    const struct vito_account *account = &book->account;
     struct vito_request request = {
         .op = VITO_BUDGET_GRANT,
         .period_start_ms = account->period.start_ms,
         .period_end_ms = account->period.end_ms,
         .budget = {.limit_nusd = account->limit_nusd,
-                   .need_nusd = missing,
-                   .want_nusd =
-                       vito_account_ask(account, missing, tenant->spent_nusd / SPENDING_WINDOW_S,
-                                        funding->book->nodes)},
+                   .need_nusd = need_nusd,
+                   .want_nusd = want_nusd},
     };
     tenant->granting = true;
-    tenant_submit(self, tenant, &request, TENANT_PENDING_GRANT, funding->book);
+    metrics_grant(need_nusd > 0);
+    tenant_submit(self, tenant, &request, TENANT_PENDING_GRANT, book);
+}
+
+static void
+ask_for_missing(struct rt_actor *self, struct tenant *tenant, struct tenant_funding *funding)
+{
+    struct tenant_book *book = funding->book;
+    int64_t missing = funding->need_nusd - free_of(book);
+    tenant->grant_waiter = funding;
+    ask_for_grant(self, tenant, book, missing,
+                  vito_account_ask(&book->account, missing, spent_per_s(tenant), book->nodes));
+}
+
+/* Asks for the next slice while there is some of this one, after a step of that size. Not for a
+ * month that is over, nor on the way out. */
+static void
+refill(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book, int64_t step_nusd)
+{
+    if (tenant->granting || tenant->want != TENANT_CONTENT || book != tenant->book ||
+        tenant->phase != TENANT_SERVING || tenant->draining || step_nusd <= 0)
+        return;
+    int64_t want = vito_account_refill(&book->account, free_of(book), step_nusd,
+                                       spent_per_s(tenant), book->nodes);
+    if (want > 0)
+        ask_for_grant(self, tenant, book, 0, want);
 }
 
 static struct tenant_funding *
@@ -207,6 +246,8 @@ pop_funding(struct tenant *tenant)
     tenant->funding_first = funding->next;
     if (tenant->funding_first == NULL)
         tenant->funding_end = &tenant->funding_first;
+    if (tenant->grant_waiter == funding)
+        tenant->grant_waiter = NULL;
     return funding;
 }
 
@@ -220,19 +261,21 @@ tenant_recallable(const struct tenant *tenant, const struct tenant_book *book)
 void
 tenant_serve_fundings(struct rt_actor *self, struct tenant *tenant)
 {
-    while (!tenant->granting && tenant->want != TENANT_RECALLING && tenant->funding_first != NULL) {
+    while (tenant->want != TENANT_RECALLING && tenant->funding_first != NULL) {
         struct tenant_funding *funding = tenant->funding_first;
-        const struct tenant_book *book = funding->book;
-        int64_t missing = funding->need_nusd - free_of(book);
+        struct tenant_book *book = funding->book;
+        int64_t need = funding->need_nusd, missing = need - free_of(book);
         int64_t grantable =
             vito_account_grantable(&book->account) + tenant_recallable(tenant, book);
         if (missing <= 0) {
             pop_funding(tenant);
             funding->done(self, funding, PROBLEM_NONE);
+            refill(self, tenant, book, need);
+        } else if (tenant->granting ||
+                   (grantable < missing && grantable + book->limbo_nusd >= missing)) {
+            return; /* that, or settlements under way, may be enough */
         } else if (grantable >= missing) {
-            ask_for_grant(self, tenant, funding);
-        } else if (grantable + book->limbo_nusd >= missing) {
-            return; /* settlements under way will free enough */
+            ask_for_missing(self, tenant, funding);
         } else {
             pop_funding(tenant);
             funding->done(self, funding, PROBLEM_MONTHLY_HARD_LIMIT);
@@ -259,15 +302,17 @@ tenant_unfund(struct tenant *tenant, struct tenant_funding *funding)
         *at = funding->next;
         if (tenant->funding_end == &funding->next)
             tenant->funding_end = at;
+        if (tenant->grant_waiter == funding)
+            tenant->grant_waiter = NULL;
         return;
     }
 }
 
+/* Who waits for a grant is the first of all: what came before him was served. */
 static void
-refuse_first(struct rt_actor *self, struct tenant *tenant, enum problem_reason why)
+refuse_waiter(struct rt_actor *self, struct tenant *tenant, enum problem_reason why)
 {
-    if (tenant->funding_first == NULL)
-        return; /* it was taken back meanwhile */
+    RT_ASSERT(tenant->grant_waiter == tenant->funding_first);
     struct tenant_funding *funding = pop_funding(tenant);
     funding->done(self, funding, why);
 }
@@ -295,7 +340,7 @@ on_short(struct rt_actor *self, struct tenant *tenant, const struct tenant_book 
     }
     tenant->recalls = 0;
     set_want(self, tenant, TENANT_BROKE);
-    refuse_first(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
+    refuse_waiter(self, tenant, PROBLEM_MONTHLY_HARD_LIMIT);
 }
 
 void
@@ -310,7 +355,7 @@ static void
 give_back(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
 {
     int64_t free_nusd = free_of(book);
-    if (free_nusd <= 0 || tenant->granting || tenant->funding_first != NULL)
+    if (free_nusd <= 0 || tenant->funding_first != NULL)
         return; /* we are short ourselves */
     struct vito_request request = {
         .op = VITO_BUDGET_RETURN,
@@ -353,20 +398,23 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
                   const struct vito_stored *stored)
 {
     tenant->granting = false;
+    bool is_awaited_by_one = tenant->grant_waiter != NULL;
     if (stored->status != RT_OK) {
         book->uncertain = true;
-        refuse_first(self, tenant, PROBLEM_STORE_UNAVAILABLE);
+        if (is_awaited_by_one)
+            refuse_waiter(self, tenant, PROBLEM_STORE_UNAVAILABLE);
     } else {
         begin_life(book, stored->budget.life);
         book->nodes = stored->budget.nodes;
         book->account.slice_nusd += stored->budget.granted_nusd;
         tenant_take_figures(book, &stored->budget);
         vito_account_check(&book->account);
-        if (stored->budget.granted_nusd == 0)
-            on_short(self, tenant, book);
-        else
+        if (stored->budget.granted_nusd > 0)
             tenant->recalls = 0;
+        else if (is_awaited_by_one)
+            on_short(self, tenant, book);
     }
+    tenant->grant_waiter = NULL;
     tenant_serve_fundings(self, tenant);
     tenant_return_past(self, tenant);
 }

@@ -173,11 +173,12 @@ struct tenant {
     struct tenant_book *book; /* this month's */
     struct rt_timer month_timer;
     struct tenant_funding *funding_first, **funding_end;
-    bool granting;
-    enum tenant_want want; /* of money that others hold */
-    unsigned recalls;      /* in vain, for the first funding */
+    bool granting;                             /* a grant is on its way, … */
+    const struct tenant_funding *grant_waiter; /* … for it; NULL: a refill, or he is gone */
+    enum tenant_want want;                     /* of money that others hold */
+    unsigned recalls;                          /* in vain, for the first funding */
     struct rt_timer want_timer;
-    int64_t spent_nusd; /* since spent_since_ns, for the size of slices */
+    int64_t spent_nusd, spent_before_nusd; /* since spent_since_ns, and as long before */
     uint64_t spent_since_ns;
 
     struct rt_table pending;

@@ -1,4 +1,5 @@
-foreach(unit access frames problem session_replay tenant_config turn_answer)
+foreach(unit access frames problem session_replay tenant_config tenant_fund
+    turn_answer)
   twin_test(actors ${unit})
 endforeach()
 if(TARGET test_frames)

@@ -11,6 +11,7 @@ enum {
     MS_PER_PRICE = 60000,
     ASK_SECONDS = 4, /* a slice is to last about so long */
     ASK_NEEDS = 8,   /* and at least for so many steps, while the spending is not known yet */
+    REFILL_PERCENT = 30,
 };
 
 /* Sums of amounts that are not negative; what a vendor reports can be any number. */
@@ -74,16 +75,38 @@ vito_account_grantable(const struct vito_account *account)
     return left_beside(account, account->slice_nusd);
 }
 
+/* What a node may take of what is left without being in the way of others. */
+static int64_t
+share_of(const struct vito_account *account, unsigned nodes)
+{
+    RT_ASSERT(nodes > 0);
+    return vito_account_grantable(account) / (2 * (int64_t)nodes);
+}
+
+static int64_t
+slice_of(int64_t step_nusd, int64_t spent_per_s_nusd)
+{
+    return larger(vito_money_price(at_least_0(spent_per_s_nusd), ASK_SECONDS, 1),
+                  vito_money_price(step_nusd, ASK_NEEDS, 1));
+}
+
 int64_t
 vito_account_ask(const struct vito_account *account, int64_t need_nusd, int64_t spent_per_s_nusd,
                  unsigned nodes)
 {
     RT_ASSERT(need_nusd >= 0);
-    RT_ASSERT(nodes > 0);
-    int64_t share = vito_account_grantable(account) / (2 * (int64_t)nodes);
-    int64_t useful = larger(vito_money_price(at_least_0(spent_per_s_nusd), ASK_SECONDS, 1),
-                            vito_money_price(need_nusd, ASK_NEEDS, 1));
-    return larger(need_nusd, smaller(share, useful));
+    return larger(need_nusd,
+                  smaller(share_of(account, nodes), slice_of(need_nusd, spent_per_s_nusd)));
+}
+
+int64_t
+vito_account_refill(const struct vito_account *account, int64_t free_nusd, int64_t step_nusd,
+                    int64_t spent_per_s_nusd, unsigned nodes)
+{
+    RT_ASSERT(step_nusd > 0);
+    int64_t slice = slice_of(step_nusd, spent_per_s_nusd);
+    bool is_low = free_nusd < slice / 100 * REFILL_PERCENT;
+    return is_low && slice <= share_of(account, nodes) ? slice : 0;
 }
 
 static void

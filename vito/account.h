@@ -83,6 +83,18 @@ int64_t vito_account_ask(const struct vito_account *account, int64_t need_nusd,
                          int64_t spent_per_s_nusd, unsigned nodes);
 
 /*
+ * How much to ask the store for while nothing is missing, so that nobody has to wait for the next
+ * slice: one slice, once 30 % of one are left. 0: nothing yet; or nothing any more, for the limit
+ * is near, and what this node does not need another may.
+ *
+ *   free_nusd         what can still be held here
+ *   step_nusd         what one step takes, > 0: slices are at least some of them
+ *   spent_per_s_nusd, nodes   as for vito_account_ask()
+ */
+int64_t vito_account_refill(const struct vito_account *account, int64_t free_nusd,
+                            int64_t step_nusd, int64_t spent_per_s_nusd, unsigned nodes);
+
+/*
  * Opens a hold.
  *
  *   leg_id     the leg it pays for; unique

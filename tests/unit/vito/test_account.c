@@ -190,6 +190,29 @@ Test(account, a_grant_asked_for_is_guided_by_use_and_by_what_is_left)
     cr_assert_eq(vito_account_ask(&account, 0, INT64_MAX, 1), 7);
 }
 
+Test(account, the_next_slice_is_due_when_less_than_30_percent_of_one_are_left)
+{
+    struct vito_account account = {.limit_nusd = 1000000};
+    cr_assert_eq(vito_account_refill(&account, 300, 10, 250, 1), 0, "30 % of four seconds' use");
+    cr_assert_eq(vito_account_refill(&account, 299, 10, 250, 1), 1000);
+    cr_assert_eq(vito_account_refill(&account, 240, 100, 0, 1), 0, "30 % of eight steps");
+    cr_assert_eq(vito_account_refill(&account, 239, 100, 0, 1), 800);
+    cr_assert_eq(vito_account_refill(&account, -1, 100, 0, 1), 800, "a vendor took too much");
+}
+
+Test(account, near_the_limit_no_slice_is_asked_for_ahead)
+{
+    struct vito_account account = {.limit_nusd = 10000, .posted_nusd = 8000};
+    cr_assert_eq(vito_account_refill(&account, 0, 10, 250, 1), 1000, "half of what is left");
+    cr_assert_eq(vito_account_refill(&account, 0, 10, 251, 1), 0);
+    cr_assert_eq(vito_account_refill(&account, 0, 10, 250, 2), 0, "a node's share is less");
+    account.posted_nusd = 8001;
+    cr_assert_eq(vito_account_refill(&account, 0, 10, 250, 1), 0);
+    account.posted_nusd = 10000;
+    cr_assert_eq(vito_account_refill(&account, 0, 1, 0, 1), 0);
+    cr_assert_eq(vito_account_refill(&account, 0, INT64_MAX, INT64_MAX, 1), 0);
+}
+
 /* A dollar in cents: each step holds one, spends one, and asks the store when it must. */
 Test(account, a_dollar_pays_for_exactly_a_hundred_cents)
 {
