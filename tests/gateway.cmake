@@ -1,26 +1,29 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
-set(suites access autobahn bad_input bad_policies budget cap commands descriptors echo hot_path
-  isolation memory nodes postgres rate runtime secrets session shared_secrets slow_readers
-  tickets tokens vendor_faults video)
-list(APPEND suites audit quotas refunds)
+set(suites access audit autobahn bad_input bad_policies budget cap commands descriptors disk_full echo
+  hot_path idempotency isolation memory nodes postgres quotas rate refunds resume runtime secrets
+  session shared_secrets slow_readers tickets tokens vendor_faults video)
+file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/gateway/*.test.mjs)
+foreach(file ${files}) # one that is not named here would never run
+  get_filename_component(suite ${file} NAME)
+  string(REPLACE .test.mjs "" suite ${suite})
+  if(NOT suite IN_LIST suites)
+    message(FATAL_ERROR "${file} is not run: add ${suite} to the suites of tests/gateway.cmake")
+  endif()
+endforeach()
 if(TWIN_SANITIZE MATCHES thread)
   set(suites budget session vendor_faults) # the ways of threads through all layers
 elseif(NOT build_prefix STREQUAL "")
-  # A sanitizer has its own malloc and keeps what was freed, and a minute of video is the same minute.
-  list(REMOVE_ITEM suites hot_path memory slow_readers video)
+  # A sanitizer must be loaded first, has its own malloc and keeps what was freed; and a minute of
+  # video is the same minute.
+  list(REMOVE_ITEM suites disk_full hot_path memory slow_readers video)
 else()
-  add_library(count_malloc SHARED support/count_malloc.c)
-  target_link_libraries(count_malloc PRIVATE twin_options)
-  set_target_properties(count_malloc PROPERTIES
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
-endif()
-if(build_prefix STREQUAL "")
-  list(APPEND suites disk_full)
-  add_library(full_disk SHARED support/full_disk.c)
-  target_link_libraries(full_disk PRIVATE twin_options)
-  set_target_properties(full_disk PROPERTIES
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  foreach(preloaded count_malloc full_disk)
+    add_library(${preloaded} SHARED support/${preloaded}.c)
+    target_link_libraries(${preloaded} PRIVATE twin_options)
+    set_target_properties(${preloaded} PROPERTIES
+      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  endforeach()
 endif()
 foreach(suite ${suites})
   add_test(NAME ${build_prefix}integration/gateway/${suite}
