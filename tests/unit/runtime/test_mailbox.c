@@ -182,6 +182,7 @@ Test(mailbox, a_closed_mailbox_refuses_both_lanes_until_it_is_opened)
     struct rt_message *data = make(100, 0), *control = make(101, RT_MESSAGE_CONTROL);
     cr_assert_eq(rt_mailbox_push(&mailbox, data).status, RT_CLOSED);
     cr_assert_eq(rt_mailbox_push(&mailbox, control).status, RT_CLOSED);
+    cr_assert_eq(rt_mailbox_depth(&mailbox), 0, "what was refused is off the books");
     cr_assert(rt_mailbox_reopen(&mailbox, &limits));
     cr_assert(rt_mailbox_push(&mailbox, control).wake);
     cr_assert_eq(rt_mailbox_push(&mailbox, data).status, RT_OK);
