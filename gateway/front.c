@@ -5,6 +5,7 @@
 
 #include "actors/messages.h"
 #include "gateway/echo.h"
+#include "net/refusals.h"
 #include "net/websocket.h"
 #include "runtime/metrics.h"
 #include "runtime/pool.h"
@@ -68,10 +69,21 @@ socket_send(void *context, bool is_binary, const void *bytes, size_t size_bytes)
 }
 
 static void
+cut_for_now(struct net_conn *conn, const char *reason)
+{
+    net_refusals_websocket(NET_WS_OVERLOAD);
+    net_conn_close(conn, NET_WS_OVERLOAD, reason);
+}
+
+static void
 socket_close(void *context, uint16_t code, const char *reason)
 {
     struct socket *socket = context;
-    if (socket->conn != NULL)
+    if (socket->conn == NULL)
+        return;
+    if (code == NET_WS_OVERLOAD)
+        cut_for_now(socket->conn, reason);
+    else
         net_conn_close(socket->conn, code, reason);
 }
 
@@ -212,6 +224,7 @@ refuse_overloaded(struct net_conn *conn)
                                "\"retryable\":true}";
     static const struct net_header headers[] = {{"Content-Type", "application/problem+json"},
                                                 {"Retry-After", "1"}};
+    net_refusals_request(503);
     net_conn_respond(conn, &(struct net_response){.status = 503,
                                                   .headers = headers,
                                                   .header_count = 2,
@@ -254,7 +267,7 @@ open_echo(const struct world *world, struct net_conn *conn, const struct net_req
     net_conn_set_user(conn, socket);
     if (socket == NULL) {
         echo_on_closed(echo);
-        net_conn_close(conn, 1013, "overload");
+        cut_for_now(conn, "overload");
         return;
     }
     *socket =
@@ -297,11 +310,11 @@ on_message(void *context, struct net_conn *conn, enum net_ws_type type, const ui
     }
     if (message == NULL || message->buffer == NULL) {
         rt_message_destroy(message);
-        net_conn_close(conn, 1013, "overload");
+        cut_for_now(conn, "overload");
         return;
     }
     if (rt_post(socket->system, socket->actor, message) != RT_OK) {
-        net_conn_close(conn, 1013, "overload");
+        cut_for_now(conn, "overload");
         return;
     }
     socket->unread++;

@@ -163,12 +163,12 @@ net_carrier_renew(struct net_carrier *carrier, const char *certificate_file, con
     return true;
 }
 
-void
+bool
 net_carrier_adopt(struct net_carrier *carrier, int fd)
 {
     lws_sock_file_fd_type socket = {.sockfd = fd};
-    lws_adopt_descriptor_vhost(carrier->vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, socket, NULL,
-                               NULL);
+    return lws_adopt_descriptor_vhost(carrier->vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL,
+                                      socket, NULL, NULL) != NULL;
 }
 
 int

@@ -58,8 +58,9 @@ void net_carrier_destroy(struct net_carrier *carrier);
 bool net_carrier_renew(struct net_carrier *carrier, const char *certificate_file,
                        const char *key_file);
 
-/* Takes an accepted socket; on_open comes before this returns. The socket is closed on failure. */
-void net_carrier_adopt(struct net_carrier *carrier, int fd);
+/* Takes an accepted socket; on_open comes before this returns. False when there is no memory, or
+ * on_open wants none: then the socket is closed. */
+bool net_carrier_adopt(struct net_carrier *carrier, int fd);
 
 int net_wire_fd(struct lws *wire);
 

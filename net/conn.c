@@ -1,5 +1,6 @@
 #include "net/conn.h"
 
+#include "net/refusals.h"
 #include "runtime/assert.h"
 #include "runtime/pool.h"
 #include "runtime/world.h"
@@ -37,6 +38,8 @@ net_conn_open(struct net_listener *listener, struct lws *wire)
                           .deadline = {.fire = on_deadline},
                           .stall = {.fire = on_stall},
                           .close_code = NET_WS_ABNORMAL};
+    if (conn->is_surplus)
+        net_refusals_newcomer(NET_NEWCOMER_SURPLUS);
     read_peer(conn);
     listener->conn_count++;
     net_conn_set_deadline(conn, listener->options->header_timeout_ms);

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
+#include "net/refusals.h"
 #include "runtime/assert.h"
 
 /* Answers by ourselves. What follows on the connection cannot be told apart any more. */
 static void
-refuse(struct net_conn *conn, int status)
+answer_problem(struct net_conn *conn, int status)
 {
     bool queued = net_response_write_problem(&conn->out, status, net_listener_date(conn->listener),
                                              !conn->answer.is_to_head);
@@ -17,6 +18,13 @@ refuse(struct net_conn *conn, int status)
     conn->http = NULL;
     net_conn_end(conn);
     net_conn_check(conn, queued);
+}
+
+static void
+refuse(struct net_conn *conn, int status)
+{
+    net_refusals_request(status);
+    answer_problem(conn, status);
 }
 
 void
@@ -52,8 +60,8 @@ take_request(struct net_conn *conn)
         .is_to_version_1_0 = net_http1_is_version_1_0(conn->http),
         .keeps_alive = net_http1_keeps_alive(conn->http),
     };
-    if (conn->is_surplus) {
-        refuse(conn, 503);
+    if (conn->is_surplus) { /* counted when it came */
+        answer_problem(conn, 503);
         return;
     }
     switch (net_handshake_read(&request, answer->is_to_version_1_0, answer->accept)) {
@@ -107,6 +115,7 @@ net_conn_read_request(struct net_conn *conn, const uint8_t *bytes, size_t size_b
             &(struct net_http1_limits){.header_bytes_max = options->header_bytes_max,
                                        .body_bytes_max = options->body_bytes_max});
     if (conn->http == NULL) {
+        net_refusals_request(NET_HTTP1_NO_MEMORY);
         net_conn_doom(conn);
         return size_bytes;
     }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "net/refusals.h"
 #include "runtime/assert.h"
 #include "runtime/world.h"
 
@@ -100,6 +101,7 @@ static void
 break_off(struct net_conn *conn, uint16_t code)
 {
     if (conn->phase == NET_CONN_OPEN) {
+        net_refusals_websocket(code);
         net_conn_set_deadline(conn, CLOSE_MS);
         net_conn_check(conn, queue_close(conn, code, NULL));
     }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/conn.h"
+#include "net/refusals.h"
 #include "runtime/log.h"
 #include "runtime/world.h"
 
@@ -38,8 +39,10 @@ drop_one(struct net_listener *listener)
     if (listener->reserve_fd >= 0)
         close(listener->reserve_fd);
     int fd = accept4(listener->accept.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0) {
+        net_refusals_newcomer(NET_NEWCOMER_NO_DESCRIPTOR);
         close(fd);
+    }
     listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -48,12 +51,14 @@ take(struct net_listener *listener, int fd)
 {
     listener->is_short = false;
     if (listener->conn_count >= listener->options->connections_max + NET_SURPLUS_MAX) {
+        net_refusals_newcomer(NET_NEWCOMER_FLOOD);
         close(fd);
         return;
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* we cork by ourselves */
-    net_carrier_adopt(listener->carrier, fd);
+    if (!net_carrier_adopt(listener->carrier, fd))
+        net_refusals_newcomer(NET_NEWCOMER_NO_MEMORY);
 }
 
 /* Accepts one connection. False when there is none, for now. */

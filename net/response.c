@@ -176,3 +176,9 @@ net_response_write_problem(struct net_bytes *out, int status, const char *date, 
     return net_response_write_head(out, &head) &&
            (!has_body || net_bytes_append(out, body, (size_t)body_bytes));
 }
+
+const char *
+net_response_problem_reason(int status)
+{
+    return problem_of(status)->reason;
+}

@@ -60,4 +60,7 @@ RT_MUST_USE bool net_response_write_last_chunk(struct net_bytes *out);
 RT_MUST_USE bool net_response_write_problem(struct net_bytes *out, int status, const char *date,
                                             bool has_body);
 
+/* The `reason` of such a refusal. */
+const char *net_response_problem_reason(int status);
+
 #endif

@@ -10,6 +10,7 @@
 #include "net/address.h"
 #include "net/http1.h"
 #include "net/listener.h"
+#include "net/refusals.h"
 #include "runtime/assert.h"
 
 struct net_server {
@@ -103,6 +104,7 @@ net_server_open(const struct net_server_options *options, struct net_server **se
     struct net_server *server = calloc(1, sizeof(*server));
     if (server == NULL)
         return fail(&problem, RT_NO_MEMORY, "out of memory");
+    net_refusals_register();
     server->options = *options;
     server->address = address;
     status = open_listeners(server, &problem);

@@ -249,6 +249,13 @@ export class World {
   }
 
   // The simulator's own: what was called, what it would charge, what shall go wrong.
+  // The value of one line of /metrics, such as twin_turns_total{action="pass",reason=""}.
+  async metric(name) {
+    const { body } = await this.request('GET', '/metrics')
+    const line = body.split('\n').find(text => text.startsWith(`${name} `))
+    return Number(line?.slice(name.length + 1))
+  }
+
   async vendor(path, body) {
     const answer = await fetch(
       this.simulator.url + path,

@@ -23,11 +23,15 @@ function descriptors() {
 }
 
 // Over one connection that stays.
-async function ask(agent) {
-  const [answer] = await once(get(`${world.gateway.url}/healthz`, { agent }), 'response')
-  answer.resume()
-  await once(answer, 'end')
-  return answer.statusCode
+async function ask(agent, path = '/healthz') {
+  const [answer] = await once(get(`${world.gateway.url}${path}`, { agent }), 'response')
+  const { statusCode: status } = answer
+  return { status, text: Buffer.concat(await answer.toArray()).toString() }
+}
+
+async function turnedAway(agent) {
+  const { text } = await ask(agent, '/metrics')
+  return Number(/^twin_connections_refused_total{reason="no_descriptor"} (\d+)$/m.exec(text)[1])
 }
 
 function shortages() {
@@ -36,7 +40,7 @@ function shortages() {
 
 test('out of descriptors, it serves who is there, says so once, and recovers', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  assert.equal(await ask(agent), 200)
+  assert.equal((await ask(agent)).status, 200)
   const limit = descriptors() + SPARE
   execFileSync('prlimit', [`--pid=${world.gateway.pid}`, `--nofile=${limit}:${limit}`])
 
@@ -50,14 +54,15 @@ test('out of descriptors, it serves who is there, says so once, and recovers', a
     })
     return socket
   })
-  await until(() => dropped >= NEWCOMERS - SPARE, 'those it has no room for to be dropped')
-  assert.equal(await ask(agent), 200)
+  await until(() => dropped >= NEWCOMERS - 2 * SPARE, 'those it has no room for to be dropped')
+  await until(async () => (await turnedAway(agent)) === dropped, 'each of them to be counted')
+  assert.equal((await ask(agent)).status, 200)
   assert.equal(shortages(), 1, world.gateway.stderr)
 
   newcomers.forEach(socket => socket.destroy())
   await until(() => descriptors() < limit - SPARE / 2, 'the others to leave')
   assert.equal((await world.request('GET', '/healthz')).status, 200)
-  assert.equal(await ask(agent), 200)
+  assert.equal((await ask(agent)).status, 200)
   assert.equal(shortages(), 1)
   agent.destroy()
 })

@@ -10,10 +10,14 @@ import { World, sleep, until } from '../harness.mjs'
 const READERS = 8
 const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '100' } } }
 
-let world, twin
+let world, twin, asleep
 before(async () => {
   world = await World.start({ simulator: ['--media-speed', '1000'] })
   twin = await world.twin('patient', RICH)
+  asleep = world.session(twin, { mode: 'voice' })
+  await asleep.started()
+  asleep.socket._socket.pause()
+  asleep.turn('long', '[tokens:1000] speak')
 })
 after(() => world.stop())
 
@@ -53,10 +57,7 @@ test('clients that stop reading slow their vendors down, and get every byte when
   }
 })
 
-async function pauses() {
-  const { body } = await world.request('GET', '/metrics')
-  return Number(/^twin_reads_paused_total (\d+)$/m.exec(body)[1])
-}
+const pauses = () => world.metric('twin_reads_paused_total')
 
 test('a client that sends faster than its session takes is read on later, and nothing is lost', async () => {
   const before = await pauses()
@@ -103,4 +104,12 @@ test('a header that drips is cut off after five seconds, whatever came of it', a
   clearInterval(drip)
   dripping.forEach(socket => socket.end())
   await closed
+})
+
+test('a client that takes nothing for half a minute is cut, and counted', async () => {
+  const cut = 'twin_websockets_refused_total{reason="try_again_later"}'
+  await until(async () => (await world.metric(cut)) === 1, 'the cut', 60000)
+  asleep.socket._socket.resume()
+  const { code } = await asleep.closed
+  assert.ok([1006, 1013].includes(code), `${code}`) // our side does not wait for long
 })
