@@ -384,6 +384,29 @@ Test(postgres, two_gateways_spend_one_limit_together)
     check(NULL);
 }
 
+/* Keeps the row of node "a" for longer than a statement waits for a lock. */
+static PGconn *
+hold_row_of_node(void)
+{
+    PGconn *other = PQconnectdb(uri);
+    PQclear(PQexec(other, "BEGIN"));
+    PGresult *row = PQexec(other, "SELECT 1 FROM vito.nodes WHERE node = 'a' FOR UPDATE");
+    cr_assert_eq(PQntuples(row), 1);
+    PQclear(row);
+    cr_assert_eq(PQsendQuery(other, "SELECT pg_sleep(2.5); COMMIT"), 1);
+    return other;
+}
+
+Test(postgres, a_gateway_begins_though_others_hold_locks_at_first)
+{
+    cr_assert_eq(open_as("a", true, &database), RT_OK, "%s", problem);
+    vito_postgres_close(database);
+    database = NULL;
+    PGconn *other = hold_row_of_node();
+    cr_assert_eq(open_as("a", true, &database), RT_OK, "%s", problem);
+    PQfinish(other);
+}
+
 Test(postgres, a_former_life_writes_nothing_any_more)
 {
     open_with_grant(1000, 300);

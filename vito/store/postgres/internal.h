@@ -107,8 +107,8 @@ struct vito_budget vito_pg_figures(const struct vito_pg_link *link, unsigned res
 /* Queues statements that write what has changed. (save.c) */
 void vito_pg_save(struct vito_postgres *database);
 
-/* Begins a new epoch, and settles what former ones left open, in a transaction of its own.
- * (recover.c) */
+/* Begins a new epoch, and settles what former ones left open, in a transaction of its own; again
+ * when another gateway's locks were in the way. (recover.c) */
 RT_MUST_USE enum vito_pg_outcome vito_pg_recover(struct vito_postgres *database);
 
 /* Settles what a node left open in epochs before `epoch`, within a transaction that has fenced

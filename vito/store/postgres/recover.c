@@ -8,7 +8,10 @@
 #include "runtime/log.h"
 #include "vito/store/postgres/internal.h"
 
-enum { LEGS_AT_ONCE = 500 };
+enum {
+    LEGS_AT_ONCE = 500,
+    TRIES_MAX = 8, /* to begin a life: others write to the same months meanwhile */
+};
 
 /* The requests that settle a group of legs. */
 struct settlements {
@@ -87,8 +90,8 @@ vito_pg_settle_node(struct vito_postgres *database, const char *name, int64_t ep
     return vito_pg_exchange(database);
 }
 
-enum vito_pg_outcome
-vito_pg_recover(struct vito_postgres *database)
+static enum vito_pg_outcome
+begin_epoch(struct vito_postgres *database)
 {
     struct vito_pg_arguments node = {0};
     vito_pg_add_text(&node, database->node);
@@ -102,12 +105,23 @@ vito_pg_recover(struct vito_postgres *database)
         database->nodes_live = vito_pg_i64(&database->link, started, 0, 1);
         outcome = vito_pg_settle_node(database, database->node, database->epoch);
     }
-    if (outcome == VITO_PG_DONE)
-        outcome = vito_pg_commit(database);
+    return outcome == VITO_PG_DONE ? vito_pg_commit(database) : outcome;
+}
+
+enum vito_pg_outcome
+vito_pg_recover(struct vito_postgres *database)
+{
+    enum vito_pg_outcome outcome;
+    int tries = 0;
+    bool met_locks;
+    do {
+        outcome = begin_epoch(database);
+        met_locks = outcome == VITO_PG_REFUSED && vito_pg_is_transient(&database->link);
+        if (outcome != VITO_PG_DONE)
+            vito_pg_rollback(database);
+    } while (met_locks && ++tries < TRIES_MAX);
     if (outcome == VITO_PG_DONE)
         database->fenced = false;
-    else
-        vito_pg_rollback(database);
     return outcome;
 }
 
