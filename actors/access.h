@@ -29,6 +29,7 @@ struct access_caller {
     enum access_role role;
     char tenant_id[VITO_TENANT_ID_BYTES]; /* "" for the operator, who belongs to none */
     char name[ACCESS_NAME_BYTES];         /* a key's id, or a token's subject; for the records */
+    bool by_key;                          /* it is a key's id */
     int64_t expires_ms;                   /* wall time when the credential ends; 0: it does not */
 };
 

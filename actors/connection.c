@@ -278,14 +278,12 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
     case VERIFIER_CHECKED:
         connection_on_checked(self, connection, message);
         break;
-    case REGISTRY_TICKET_ADDED:
-        connection_on_ticket(connection, message);
-        break;
     case TENANT_OPENED:
         on_opened(self, connection, message);
         break;
     case VITO_STORED:
-        connection_on_stored(self, connection, message);
+        if (!connection_on_ticket_stored(self, connection, message))
+            connection_on_stored(self, connection, message);
         break;
     case ADMIN_DONE:
         connection_on_admin_done(connection, message);

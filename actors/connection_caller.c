@@ -1,6 +1,5 @@
 /*
- * Who calls: the credential that was shown, whose it is, and whether he may. And tickets, which
- * are credentials for one use.
+ * Who calls: the credential that was shown, whose it is, and whether he may.
  */
 #include <string.h>
 
@@ -64,7 +63,6 @@ connection_ask_registry(struct rt_actor *self, struct connection *connection)
     struct registry_resolve *resolve = rt_message_payload(message);
     resolve->wakes = connection->route != ROUTE_ADMIN;
     resolve->is_known = connection->caller.role != ACCESS_NOBODY;
-    resolve->is_ticket = connection->has_ticket;
     resolve->digest = connection->digest;
     resolve->caller = connection->caller;
     RT_TEXT_SET(resolve->tenant_id, connection->tenant_id);
@@ -78,6 +76,15 @@ judge(const struct connection *connection)
     return access_judge(&connection->caller,
                         connection_text(connection, connection->request.method),
                         connection_text(connection, connection->request.path));
+}
+
+void
+connection_refuse_login(const struct rt_actor *self, struct connection *connection,
+                        enum problem_reason reason)
+{
+    if (reason == PROBLEM_UNAUTHENTICATED)
+        count_failed_login(self, connection);
+    connection_refuse_for(connection, reason);
 }
 
 /* The caller is known without the registry. */
@@ -103,10 +110,8 @@ connection_take_caller(struct rt_actor *self, struct connection *connection,
         connection->caller = resolved->caller;
         refused = judge(connection);
     }
-    if (refused == PROBLEM_UNAUTHENTICATED)
-        count_failed_login(self, connection);
     if (refused != PROBLEM_NONE)
-        connection_refuse_for(connection, refused);
+        connection_refuse_login(self, connection, refused);
     return refused == PROBLEM_NONE;
 }
 
@@ -207,58 +212,17 @@ connection_resolve(struct rt_actor *self, struct connection *connection)
         vito_key_digest(world->keyring, ticket == NULL ? credential : ticket, size);
     if (!may_try(self, connection))
         return;
-    if (ticket == NULL && vito_digest_is(&connection->digest, &world->admin_token)) {
+    if (ticket != NULL && vito_ticket_is_ours(world->keyring, ticket, size)) {
+        connection_take_ticket(self, connection);
+    } else if (ticket != NULL) {
+        connection_refuse_login(self, connection, PROBLEM_UNAUTHENTICATED);
+    } else if (vito_digest_is(&connection->digest, &world->admin_token)) {
         connection->caller.role = ACCESS_OPERATOR;
         RT_TEXT_SET(connection->caller.name, "operator");
         go_on(self, connection);
-    } else if (ticket == NULL && vito_jwt_looks_like_one(credential)) {
+    } else if (vito_jwt_looks_like_one(credential)) {
         ask_verifier(self, connection, credential);
     } else {
         connection_ask_registry(self, connection);
     }
-}
-
-void
-connection_make_ticket(struct rt_actor *self, struct connection *connection)
-{
-    struct rt_message *message =
-        rt_message_create(REGISTRY_TICKET_ADD, sizeof(struct registry_ticket_add));
-    if (message == NULL) {
-        connection_refuse_for(connection, PROBLEM_OVERLOAD);
-        return;
-    }
-    struct registry_ticket_add *add = rt_message_payload(message);
-    uint8_t random[32];
-    rt_random(self, random, sizeof(random));
-    vito_ticket_make(connection->world->keyring, random, connection->ticket, &add->digest);
-    explicit_bzero(random, sizeof(random));
-    /* A browser gets a client's rights, whoever asks for it, and no longer than he has his. */
-    add->caller = connection->caller;
-    add->caller.role = ACCESS_CLIENT;
-    RT_TEXT_SET(add->caller.tenant_id, connection->tenant_id);
-    connection->phase = CONNECTION_TICKETING;
-    rt_request(self, connection->world->registry, message, ++connection->request_id);
-}
-
-void
-connection_on_ticket(struct connection *connection, struct rt_message *message)
-{
-    const struct registry_ticket_added *added = rt_message_payload(message);
-    if (connection->phase != CONNECTION_TICKETING || message->request_id != connection->request_id)
-        return;
-    if (added->refused != PROBLEM_NONE) {
-        connection_refuse_for(connection, added->refused);
-    } else {
-        struct wire_writer *writer = wire_begin(WIRE_JSON);
-        wire_open_map(writer, NULL);
-        wire_text(writer, "ticket", connection->ticket);
-        wire_int(writer, "expires_in_s", REGISTRY_TICKET_MS / 1000);
-        wire_close(writer);
-        struct wire_bytes bytes;
-        if (wire_end(writer, &bytes) == RT_OK)
-            connection_answer_json(connection, 201, bytes.bytes, bytes.size_bytes);
-        else
-            connection_refuse_for(connection, PROBLEM_OVERLOAD);
-    }
-    explicit_bzero(connection->ticket, sizeof(connection->ticket));
 }

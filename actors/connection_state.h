@@ -2,7 +2,8 @@
  * actors/connection_state.h - a connection's private state, shared by the files connection*.c.
  *
  *   connection.c          life, routes; the dispatch
- *   connection_caller.c   credentials, tickets
+ *   connection_caller.c   credentials
+ *   connection_ticket.c   tickets
  *   connection_http.c     answers: problems, one turn, the admin API
  *   connection_keyed.c    a turn with an Idempotency-Key
  *   connection_socket.c   an upgraded connection: frames both ways
@@ -29,7 +30,7 @@ enum connection_phase {
     CONNECTION_IDLE,      /* waits for a request */
     CONNECTION_VERIFYING, /* asked the verifier whose token it is */
     CONNECTION_RESOLVING, /* asked the registry */
-    CONNECTION_TICKETING, /* asked the registry for a ticket */
+    CONNECTION_TICKETING, /* asked the store about a ticket */
     CONNECTION_KEYED,     /* asked the store about an Idempotency-Key */
     CONNECTION_OPENING,   /* asked the tenant for a session */
     CONNECTION_TURN,      /* a session of one turn is at work */
@@ -112,8 +113,17 @@ void connection_on_checked(struct rt_actor *self, struct connection *connection,
 /* What the registry found. False: the caller may not, and was told so. */
 bool connection_take_caller(struct rt_actor *self, struct connection *connection,
                             const struct registry_resolved *resolved);
+/* Refuses, and counts it when the credential was not valid. */
+void connection_refuse_login(const struct rt_actor *self, struct connection *connection,
+                             enum problem_reason reason);
+
+/* connection_ticket.c */
 void connection_make_ticket(struct rt_actor *self, struct connection *connection);
-void connection_on_ticket(struct connection *connection, struct rt_message *message);
+/* Uses up the one that was shown; then the registry is asked, or there was an answer. */
+void connection_take_ticket(struct rt_actor *self, struct connection *connection);
+/* False: the answer is to another question. */
+bool connection_on_ticket_stored(struct rt_actor *self, struct connection *connection,
+                                 struct rt_message *message);
 
 /* connection_http.c */
 void connection_refuse(struct connection *connection, const struct problem *problem);

@@ -46,8 +46,6 @@ enum twin_kind {
     REGISTRY_KEY_ADD,       /* request, struct registry_order → ADMIN_DONE */
     REGISTRY_KEY_REMOVE,    /* request, struct registry_order with the key's id → ADMIN_DONE */
     REGISTRY_KEY_ROTATE,    /* request, struct registry_order → ADMIN_DONE */
-    REGISTRY_TICKET_ADD,    /* request, struct registry_ticket_add → REGISTRY_TICKET_ADDED */
-    REGISTRY_TICKET_ADDED,  /* struct registry_ticket_added */
     REGISTRY_STATUS,        /* request, no payload → ADMIN_DONE with JSON: can we work? */
     REGISTRY_SHUTDOWN,      /* no payload: all sessions end, tenants return their slices */
 
@@ -123,20 +121,8 @@ struct registry_resolve {
     char tenant_id[VITO_TENANT_ID_BYTES]; /* "": none is asked about */
     bool wakes;                           /* the tenant's actor is wanted */
     bool is_known;                        /* who it is was found out before: `caller`; else … */
-    bool is_ticket;                       /* … of a ticket, which is used up by that, or … */
     struct vito_digest digest;            /* … of the key that was shown */
     struct access_caller caller;
-};
-
-enum { REGISTRY_TICKET_MS = 30000 };
-
-struct registry_ticket_add {
-    struct vito_digest digest;
-    struct access_caller caller; /* who comes with it */
-};
-
-struct registry_ticket_added {
-    enum problem_reason refused; /* PROBLEM_NONE | OVERLOAD */
 };
 
 struct registry_resolved {

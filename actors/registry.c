@@ -81,8 +81,8 @@ caller_of_key(const struct registry *registry, const struct vito_digest *digest,
     const struct registry_key *entry = registry_find_key(registry, digest);
     if (entry == NULL || (entry->key.expires_ms != 0 && entry->key.expires_ms <= now_ms))
         return false;
-    *caller_out =
-        (struct access_caller){.role = ACCESS_CLIENT, .expires_ms = entry->key.expires_ms};
+    *caller_out = (struct access_caller){
+        .role = ACCESS_CLIENT, .by_key = true, .expires_ms = entry->key.expires_ms};
     RT_TEXT_SET(caller_out->tenant_id, entry->key.tenant_id);
     RT_TEXT_SET(caller_out->name, entry->key.id);
     return true;
@@ -100,9 +100,7 @@ on_resolve(struct rt_actor *self, struct registry *registry, struct rt_message *
     }
     struct access_caller caller = resolve->caller;
     bool is_known = resolve->is_known;
-    if (!is_known && resolve->is_ticket)
-        is_known = registry_take_ticket(registry, &resolve->digest, rt_now_ns(self), &caller);
-    else if (!is_known)
+    if (!is_known)
         is_known = caller_of_key(registry, &resolve->digest, rt_wall_ms(self), &caller);
     if (!is_known) {
         registry_answer(self, message, PROBLEM_UNAUTHENTICATED, RT_NOBODY, NULL);
@@ -226,9 +224,6 @@ on_request(struct rt_actor *self, struct registry *registry, struct rt_message *
     case REGISTRY_RESOLVE:
         on_resolve(self, registry, message);
         break;
-    case REGISTRY_TICKET_ADD:
-        registry_on_ticket_add(self, registry, message);
-        break;
     case REGISTRY_FIND_SESSION:
         on_find_session(self, registry, message);
         break;
@@ -265,7 +260,6 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
         registry_on_down(self, registry, rt_message_payload(message));
         break;
     case REGISTRY_RESOLVE:
-    case REGISTRY_TICKET_ADD:
     case REGISTRY_FIND_SESSION:
     case REGISTRY_FIND_DECISION:
     case REGISTRY_TENANT_PUT:
@@ -332,8 +326,6 @@ registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         rt_table_remove(&registry->keys, link);
         rt_pool_give(RT_CONTAINER_OF(link, struct registry_key, link), sizeof(struct registry_key));
     }
-    while ((link = rt_table_first(&registry->tickets)) != NULL)
-        registry_drop_ticket(registry, RT_CONTAINER_OF(link, struct registry_ticket, link));
     while ((link = rt_table_first(&registry->sessions)) != NULL) {
         rt_table_remove(&registry->sessions, link);
         rt_pool_give(RT_CONTAINER_OF(link, struct registry_session, link),
@@ -343,7 +335,6 @@ registry_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         registry_free_change(registry, RT_CONTAINER_OF(link, struct registry_change, link));
     rt_table_deinit(&registry->entries);
     rt_table_deinit(&registry->keys);
-    rt_table_deinit(&registry->tickets);
     rt_table_deinit(&registry->sessions);
     rt_table_deinit(&registry->changes);
     free(registry->slots);

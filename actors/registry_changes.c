@@ -279,7 +279,7 @@ apply_change(struct rt_actor *self, struct registry *registry, const struct regi
         registry_expire_keys(self, registry);
     } else if (change->kind == REGISTRY_KEY_REMOVE) {
         registry_remove_keys(registry, change->tenant_id, change->key.id);
-        registry_revoke(self, registry, awake ? entry->tenant : RT_NOBODY, change->key.id);
+        registry_revoke(self, awake ? entry->tenant : RT_NOBODY, change->key.id);
     }
 }
 

@@ -21,12 +21,23 @@ registry_end_key(struct registry *registry, const char *id, int64_t expires_ms)
     }
 }
 
+void
+registry_revoke(struct rt_actor *self, struct rt_address tenant, const char *key_id)
+{
+    if (rt_address_is(tenant, RT_NOBODY))
+        return;
+    struct rt_message *message =
+        rt_message_create_vital(TENANT_REVOKE, sizeof(struct tenant_revoke));
+    ((struct tenant_revoke *)rt_message_payload(message))->credential = rt_hash_text(key_id);
+    rt_send_control(self, tenant, message);
+}
+
 static void
 expire(struct rt_actor *self, struct registry *registry, struct registry_key *expired)
 {
     const struct registry_entry *entry = registry_find(registry, expired->key.tenant_id);
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
-    registry_revoke(self, registry, awake ? entry->tenant : RT_NOBODY, expired->key.id);
+    registry_revoke(self, awake ? entry->tenant : RT_NOBODY, expired->key.id);
     rt_table_remove(&registry->keys, &expired->link);
     rt_pool_give(expired, sizeof(*expired));
 }

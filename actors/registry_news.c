@@ -106,7 +106,7 @@ revoke_if_gone(struct rt_actor *self, struct registry *registry, const struct vi
         return;
     const struct registry_entry *entry = registry_find(registry, key->tenant_id);
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
-    registry_revoke(self, registry, awake ? entry->tenant : RT_NOBODY, key->id);
+    registry_revoke(self, awake ? entry->tenant : RT_NOBODY, key->id);
 }
 
 /* A key that cannot be kept for want of memory is as unknown as before. */

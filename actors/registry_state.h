@@ -3,7 +3,6 @@
  *
  *   registry.c           life, credentials, sessions and decisions; the dispatch
  *   registry_tenants.c   tenants: woken, let go, drained
- *   registry_tickets.c   tickets
  *   registry_changes.c   keys and documents: to the store, then here
  *   registry_expiry.c    keys that were replaced, and end
  *   registry_refusals.c  what the audit trail is told of keys of others
@@ -44,13 +43,6 @@ struct registry_key {
     struct vito_key key;
 };
 
-struct registry_ticket {
-    struct rt_table_link link; /* by digest */
-    struct vito_digest digest;
-    struct access_caller caller;
-    uint64_t expires_ns;
-};
-
 struct registry_session {
     struct rt_table_link link; /* by session id */
     struct session_note note;
@@ -85,7 +77,7 @@ struct registry {
     bool draining, drained_told;
     bool after_death; /* a tenant has died in this process, and may have left legs open */
     struct rt_timer retry_timer, revive_timer, expiry_timer;
-    struct rt_table entries, keys, tickets, sessions, changes;
+    struct rt_table entries, keys, sessions, changes;
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
     uint64_t change_id;
@@ -126,17 +118,6 @@ void registry_tell_drained(struct registry *registry);
 void registry_on_shutdown(struct rt_actor *self, struct registry *registry);
 void registry_drop_entry(struct registry *registry, struct registry_entry *entry);
 
-/* registry_tickets.c */
-void registry_on_ticket_add(struct rt_actor *self, struct registry *registry,
-                            struct rt_message *message);
-/* Whom the ticket lets in, once. False when there is no such ticket (any more). */
-bool registry_take_ticket(struct registry *registry, const struct vito_digest *digest,
-                          uint64_t now_ns, struct access_caller *caller_out);
-/* What was got with a key goes with it: its tickets, and its sessions if its tenant is awake. */
-void registry_revoke(struct rt_actor *self, struct registry *registry, struct rt_address tenant,
-                     const char *key_id);
-void registry_drop_ticket(struct registry *registry, struct registry_ticket *ticket);
-
 /* registry_changes.c */
 void registry_load_keys(struct rt_actor *self, struct registry *registry);
 struct registry_key *registry_find_key(const struct registry *registry,
@@ -154,6 +135,9 @@ void registry_configure_tenant(struct rt_actor *self, const struct registry_entr
                                struct rt_buffer *document);
 
 /* registry_expiry.c */
+/* What was got with a key goes with it: its sessions, if its tenant is awake. (Its tickets have
+ * gone from the store.) */
+void registry_revoke(struct rt_actor *self, struct rt_address tenant, const char *key_id);
 /* Gives a key an end, if it has no earlier one. */
 void registry_end_key(struct registry *registry, const char *id, int64_t expires_ms);
 /* Forgets keys that have ended, with what was got with them, and comes back for the next. After

@@ -1,7 +1,7 @@
 foreach(unit account audit_chain audit_verify id identity json jwks jwt login_limit money period policy_config
     rate_limit rate_line
     rate_people rate_promises rate_window
-    postgres secrets sqlite store intake time_text zone)
+    postgres secrets sqlite store intake ticket time_text zone)
   twin_test(vito ${unit})
 endforeach()
 if(TARGET test_intake)
@@ -15,13 +15,13 @@ if(TARGET test_policy_config)
 
   # Cases for any store, put to the embedded one,
   target_sources(test_sqlite PRIVATE unit/vito/store_suite.c unit/vito/store_suite_trail.c
-    unit/vito/store_suite_turns.c
+    unit/vito/store_suite_tickets.c unit/vito/store_suite_turns.c
     unit/vito/store_suite_vault.c)
   target_link_libraries(test_sqlite PRIVATE vito_sqlite PkgConfig::SQLITE)
 
   # The same to the shared one, on a server of the test's own.
   target_sources(test_postgres PRIVATE unit/vito/store_suite.c unit/vito/store_suite_trail.c
-    unit/vito/store_suite_turns.c
+    unit/vito/store_suite_tickets.c unit/vito/store_suite_turns.c
     unit/vito/store_suite_vault.c
     support/cluster.c)
   target_link_libraries(test_postgres PRIVATE vito_postgres PkgConfig::POSTGRES)

@@ -8,35 +8,19 @@
 #include "vito/keyring.h"
 
 #define KEY_PREFIX "twk_"
-#define TICKET_PREFIX "twt_"
 
 enum { RANDOM_BYTES = 32, RANDOM_CHARS = 43, PREFIX_CHARS = sizeof(KEY_PREFIX) - 1 };
 
-_Static_assert(sizeof(TICKET_PREFIX) == sizeof(KEY_PREFIX), "both fit the same array");
 _Static_assert(PREFIX_CHARS + RANDOM_CHARS + 1 == VITO_KEY_TEXT_BYTES, "prefix, digits, NUL");
-
-static void
-make(const struct vito_keyring *keyring, const char *prefix, const uint8_t random[RANDOM_BYTES],
-     char text_out[VITO_KEY_TEXT_BYTES], struct vito_digest *digest_out)
-{
-    memcpy(text_out, prefix, PREFIX_CHARS);
-    sodium_bin2base64(text_out + PREFIX_CHARS, VITO_KEY_TEXT_BYTES - PREFIX_CHARS, random,
-                      RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    *digest_out = vito_key_digest(keyring, text_out, VITO_KEY_TEXT_BYTES - 1);
-}
 
 void
 vito_key_make(const struct vito_keyring *keyring, const uint8_t random[RANDOM_BYTES],
               char key_out[VITO_KEY_TEXT_BYTES], struct vito_digest *digest_out)
 {
-    make(keyring, KEY_PREFIX, random, key_out, digest_out);
-}
-
-void
-vito_ticket_make(const struct vito_keyring *keyring, const uint8_t random[RANDOM_BYTES],
-                 char ticket_out[VITO_KEY_TEXT_BYTES], struct vito_digest *digest_out)
-{
-    make(keyring, TICKET_PREFIX, random, ticket_out, digest_out);
+    memcpy(key_out, KEY_PREFIX, PREFIX_CHARS);
+    sodium_bin2base64(key_out + PREFIX_CHARS, VITO_KEY_TEXT_BYTES - PREFIX_CHARS, random,
+                      RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    *digest_out = vito_key_digest(keyring, key_out, VITO_KEY_TEXT_BYTES - 1);
 }
 
 struct vito_digest

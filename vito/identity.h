@@ -49,10 +49,6 @@ struct vito_digest {
 void vito_key_make(const struct vito_keyring *keyring, const uint8_t random[32],
                    char key_out[VITO_KEY_TEXT_BYTES], struct vito_digest *digest_out);
 
-/* As vito_key_make(), a ticket: "twt_" and as many characters. */
-void vito_ticket_make(const struct vito_keyring *keyring, const uint8_t random[32],
-                      char ticket_out[VITO_KEY_TEXT_BYTES], struct vito_digest *digest_out);
-
 /* The digest of what a caller showed; also of nonsense. */
 struct vito_digest vito_key_digest(const struct vito_keyring *keyring, const char *key,
                                    size_t key_bytes);

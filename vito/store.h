@@ -32,6 +32,7 @@
 #include "vito/identity.h"
 #include "vito/policy_config.h"
 #include "vito/sealed.h"
+#include "vito/ticket.h"
 #include "vito/turn_key.h"
 
 enum {
@@ -75,13 +76,18 @@ enum vito_op {
     VITO_AUDIT_CHECKPOINT, /* keeps a checkpoint; RT_NOT_FOUND: no record has that seq and chain */
     VITO_AUDIT_PRUNE,      /* lets records go that are older than prune.before_ms: see there */
     VITO_REFUND,           /* gives posted money back: see struct vito_refund */
-    VITO_TURN_FIND,  /* answer's document: struct vito_turn_found, and the answer; RT_NOT_FOUND:
-                        nothing is kept under that key */
-    VITO_TURN_BEGIN, /* a turn under that key: from now on it is running, or it is `repeated` and
-                        answered as by TURN_FIND. RT_FULL: the tenant has kept_max of them */
-    VITO_TURN_END,   /* document: struct vito_turn_answer, and the answer; of one that has ended
-                        it changes nothing */
-    VITO_MEMORY_PUT, /* the policy's memory of a tenant, an opaque document */
+    VITO_TURN_FIND,   /* answer's document: struct vito_turn_found, and the answer; RT_NOT_FOUND:
+                         nothing is kept under that key */
+    VITO_TURN_BEGIN,  /* a turn under that key: from now on it is running, or it is `repeated` and
+                         answered as by TURN_FIND. RT_FULL: the tenant has kept_max of them */
+    VITO_TURN_END,    /* document: struct vito_turn_answer, and the answer; of one that has ended
+                         it changes nothing */
+    VITO_TICKET_ADD,  /* RT_FULL: its holder has kept_max of them; RT_NOT_FOUND: there is no such
+                         tenant or key any more */
+    VITO_TICKET_TAKE, /* uses a ticket up, whosever it is: answer's document: struct
+                         vito_ticket_holder; RT_NOT_FOUND: there is none any more, or it lets nobody
+                         in */
+    VITO_MEMORY_PUT,  /* the policy's memory of a tenant, an opaque document */
     VITO_MEMORY_GET,
     VITO_VAULT_LIST,  /* answer's document: rows (vito/sealed.h): those of tenant_id; when that is
                          "", some of all tenants behind list.after, root first, none at the end */
@@ -200,7 +206,8 @@ struct vito_request {
     char tenant_id[VITO_TENANT_ID_BYTES];
     int64_t period_start_ms, period_end_ms; /* budget and leg operations: which month */
     int64_t life;  /* LEG_OPEN: whose slice it spends, as BUDGET_OPEN or GRANT said; 0: any */
-    int64_t at_ms; /* TENANT_PUT: wall time, kept with the version of its policy_config */
+    int64_t at_ms; /* wall time. TENANT_PUT: kept with the version of its policy_config.
+                      TICKET_TAKE: whether what the ticket was got with has ended */
     union {
         struct vito_key key; /* KEY_ADD; KEY_REMOVE reads id */
         struct vito_key_rotation rotation;
@@ -217,6 +224,7 @@ struct vito_request {
         struct vito_audit_prune prune;
         struct vito_refund refund;
         struct vito_turn_key turn; /* TURN_FIND, TURN_BEGIN */
+        struct vito_ticket ticket; /* TICKET_ADD; TICKET_TAKE reads digest */
         struct {
             char after[VITO_TENANT_ID_BYTES]; /* VAULT_LIST, AUDIT_HEADS: "" from the start */
             bool all;                         /* AUDIT_HEADS: also of trails that did not go on */

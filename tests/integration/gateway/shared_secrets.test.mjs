@@ -108,17 +108,61 @@ test('a key that is replaced at one gateway is so at the others', async () => {
   assert.equal(await turn(other, body.key), 200)
 })
 
-test('a ticket lets one in, whichever gateways it is shown to', async () => {
+async function ticketOf(node, twin) {
+  const made = await node.request('POST', `/v1/twins/${twin.id}/tickets`, { key: twin.key })
+  assert.equal(made.status, 201)
+  return made.body.ticket
+}
+
+const browse = (node, twin, ticket) => node.session(twin, { mode: 'text', ticket })
+
+test('a ticket that one gateway gave is good at another, and then at none', async () => {
   const twin = await world.twin('ticket', RICH)
+  const ticket = await ticketOf(world, twin)
+  const session = browse(other, twin, ticket)
+  await session.frame('session.started')
+  for (const node of [world, other]) {
+    assert.equal((await browse(node, twin, ticket).closed).code, 4401)
+  }
+  await session.end()
+})
+
+test('of many who show a ticket at several gateways at once one comes in', async () => {
+  const twin = await world.twin('raced', RICH)
   await until(async () => (await other.turn(twin)).status === 200, 'the key everywhere')
-  const { body } = await world.request('POST', '/v1/twins/ticket/tickets', { key: twin.key })
-  const closed = []
-  const sessions = Array.from({ length: 8 }, (_, i) =>
-    (i % 2 ? world : other).session(twin, { mode: 'text', ticket: body.ticket }),
-  )
-  for (const session of sessions) session.closed.then(({ code }) => closed.push(code))
-  await until(() => closed.length === 7, 'seven to be refused')
-  assert.deepEqual([...new Set(closed)], [4401])
+  for (let round = 0; round < 5; round++) {
+    const ticket = await ticketOf(round % 2 ? world : other, twin)
+    const closed = new Map()
+    const sessions = Array.from({ length: 8 }, (_, i) => browse(i % 2 ? world : other, twin, ticket))
+    for (const session of sessions) session.closed.then(({ code }) => closed.set(session, code))
+    await until(() => closed.size === 7, 'seven to be refused')
+    assert.deepEqual([...new Set(closed.values())], [4401])
+    const winner = sessions.find(session => !closed.has(session))
+    await winner.frame('session.started')
+    await winner.end()
+  }
+})
+
+test('without the store no ticket is given, and none lets anybody in', async () => {
+  const twin = await world.twin('storeless', RICH)
+  const ticket = await ticketOf(world, twin)
+  await until(async () => (await other.turn(twin)).status === 200, 'the key everywhere')
+  await world.cluster.stopServer()
+  try {
+    const asked = await world.request('POST', `/v1/twins/${twin.id}/tickets`, { key: twin.key })
+    assert.equal(asked.status, 503)
+    assert.equal(asked.body.reason, 'store_unavailable')
+    const session = browse(other, twin, ticket)
+    assert.equal((await session.closed).code, 1013)
+    assert.equal(session.frames[0].problem.reason, 'store_unavailable')
+  } finally {
+    await world.cluster.startServer()
+  }
+  await until(async () => {
+    const session = browse(other, twin, ticket)
+    const first = await Promise.race([session.frame('session.started'), session.closed])
+    return first.type === 'session.started'
+  }, 'the ticket to be good again: it was not used')
 })
 
 test('the master key is not replaced under the other gateways', async () => {

@@ -90,10 +90,21 @@ struct store_driver {
     CASE(turns_go_with_their_tenant)                                                               \
     CASE(nonsense_about_a_turn_is_refused)
 
+/* Those of tickets. */
+#define STORE_SUITE_TICKETS(CASE)                                                                  \
+    CASE(a_ticket_is_taken_once_and_says_whose_it_is)                                              \
+    CASE(a_ticket_outlives_a_restart)                                                              \
+    CASE(a_ticket_that_was_taken_in_vain_is_not_used_up)                                           \
+    CASE(a_ticket_ends_with_its_time_and_with_its_credential)                                      \
+    CASE(a_ticket_ends_with_the_key_it_was_got_with)                                               \
+    CASE(tickets_go_with_their_tenant)                                                             \
+    CASE(a_holder_has_so_many_tickets_and_no_more)
+
 #define STORE_DECLARE(name) void store_suite_##name(const struct store_driver *driver);
 STORE_SUITE(STORE_DECLARE)
 STORE_SUITE_VAULT(STORE_DECLARE)
 STORE_SUITE_TRAIL(STORE_DECLARE)
 STORE_SUITE_TURNS(STORE_DECLARE)
+STORE_SUITE_TICKETS(STORE_DECLARE)
 
 #endif

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/hooks.h>
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,7 @@ STORE_SUITE(STORE_TEST)
 STORE_SUITE_VAULT(STORE_TEST)
 STORE_SUITE_TRAIL(STORE_TEST)
 STORE_SUITE_TURNS(STORE_TEST)
+STORE_SUITE_TICKETS(STORE_TEST)
 
 TestSuite(postgres, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -405,6 +407,54 @@ Test(postgres, a_gateway_begins_though_others_hold_locks_at_first)
     PGconn *other = hold_row_of_node();
     cr_assert_eq(open_as("a", true, &database), RT_OK, "%s", problem);
     PQfinish(other);
+}
+
+/* Shows a ticket at a gateway of its own, while another one is at it. */
+static void *
+take_ticket(void *context)
+{
+    static const struct vito_request request = {.op = VITO_TICKET_TAKE, .tenant_id = "cantor"};
+    return (void *)(intptr_t)ask(context, &request).status;
+}
+
+static enum rt_status
+race_for_ticket(struct vito_postgres *other, bool commits)
+{
+    struct vito_stored stored;
+    struct rt_buffer *document;
+    pthread_t thread;
+    void *status;
+    static const struct vito_request request = {.op = VITO_TICKET_TAKE, .tenant_id = "cantor"};
+    cr_assert_eq(vito_postgres_begin(database), RT_OK);
+    cr_assert(vito_postgres_execute(database, &request, &stored, &document));
+    cr_assert_eq(stored.status, RT_OK);
+    rt_buffer_release(document);
+    cr_assert_eq(pthread_create(&thread, NULL, take_ticket, other), 0);
+    while (run_sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == 0)
+        usleep(1000);
+    if (commits)
+        cr_assert_eq(vito_postgres_commit(database), RT_OK);
+    else
+        vito_postgres_rollback(database);
+    cr_assert_eq(pthread_join(thread, &status), 0);
+    return (enum rt_status)(intptr_t)status;
+}
+
+Test(postgres, of_two_gateways_that_are_shown_a_ticket_at_once_one_takes_it)
+{
+    struct vito_postgres *other = NULL;
+    cr_assert_eq(open_as("a", true, &database), RT_OK, "%s", problem);
+    cr_assert_eq(open_as("b", true, &other), RT_OK, "%s", problem);
+    run_sql("INSERT INTO vito.tenants VALUES ('cantor', '{}')");
+    struct vito_request add = {
+        .op = VITO_TICKET_ADD,
+        .tenant_id = "cantor",
+        .ticket = {.holder = {.name = "operator"}, .ttl_ms = 600000, .kept_max = 1}};
+    cr_assert_eq(ask(database, &add).status, RT_OK);
+    cr_assert_eq(race_for_ticket(other, false), RT_OK, "the first one came to nothing");
+    cr_assert_eq(ask(database, &add).status, RT_OK);
+    cr_assert_eq(race_for_ticket(other, true), RT_NOT_FOUND);
+    vito_postgres_close(other);
 }
 
 Test(postgres, a_former_life_writes_nothing_any_more)

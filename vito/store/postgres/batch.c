@@ -75,9 +75,13 @@ vito_postgres_execute(struct vito_postgres *database, const struct vito_request 
 {
     struct vito_pg_item item = {.request = request, .stored = {.op = request->op}};
     vito_pg_send_text(&database->link, "SAVEPOINT request");
-    enum vito_pg_outcome outcome = vito_pg_is_grouped(request->op)
-                                       ? vito_pg_run(database, &item, 1, false)
-                                       : vito_pg_run_single(database, &item);
+    enum vito_pg_outcome outcome;
+    if (vito_pg_is_grouped(request->op))
+        outcome = vito_pg_run(database, &item, 1, false);
+    else if (vito_pg_is_about_tickets(request->op))
+        outcome = vito_pg_run_tickets(database, &item, 1);
+    else
+        outcome = vito_pg_run_single(database, &item);
     if (outcome == VITO_PG_REFUSED) {
         item.stored =
             (struct vito_stored){.op = request->op, .status = vito_pg_status(&database->link)};

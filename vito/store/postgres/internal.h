@@ -136,6 +136,12 @@ RT_MUST_USE bool vito_pg_hear(struct vito_postgres *database, struct vito_news *
 RT_MUST_USE enum vito_pg_outcome vito_pg_reap(struct vito_postgres *database, uint32_t grace_ms,
                                               bool *found_out);
 
+/* Whether it is about tickets: such requests are carried out together, and are any tenant's. Within
+ * a transaction that sees all tenants. (tickets.c) */
+bool vito_pg_is_about_tickets(enum vito_op op);
+RT_MUST_USE enum vito_pg_outcome vito_pg_run_tickets(struct vito_postgres *database,
+                                                     struct vito_pg_item *items, size_t count);
+
 /* single.c's parts: they return what vito_pg_run_single() does. */
 enum vito_pg_outcome vito_pg_budget_open(struct vito_postgres *database, struct vito_pg_item *item);
 enum vito_pg_outcome vito_pg_budget_return(struct vito_postgres *database,

@@ -462,6 +462,36 @@ static const struct {
                                               " WHERE tenant_id = $1::text AND key = $2::bytea"
                                               " AND session_id = $3::text AND status IS NULL"},
 
+    [VITO_PG_TICKET_SWEEP] =
+        {"ticket_sweep",
+         "DELETE FROM vito.tickets WHERE digest IN (SELECT digest FROM vito.tickets"
+         " WHERE tenant_id IN (SELECT unnest($1::text[])) AND expires_at <= clock_timestamp()"
+         " LIMIT 1000 FOR UPDATE SKIP LOCKED)"},
+    /* What is added beside it is not counted: up to one batch of each gateway more. */
+    [VITO_PG_TICKET_ADD] =
+        {"ticket_add",
+         "WITH new AS (SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[],"
+         " $5::bigint[], $6::bigint[], $7::bigint[]) AS n (digest, tenant_id, holder, key_id,"
+         " ends_ms, ttl_ms, kept_max)), full_up AS (SELECT tenant_id, holder FROM (SELECT "
+         "tenant_id,"
+         " holder, min(kept_max) AS kept_max FROM new GROUP BY 1, 2) AS h WHERE kept_max <="
+         " (SELECT count(*) FROM (SELECT 1 FROM vito.tickets AS t WHERE t.tenant_id ="
+         " h.tenant_id COLLATE \"C\" AND t.holder = h.holder COLLATE \"C\" LIMIT h.kept_max) AS k))"
+         " INSERT INTO vito.tickets (digest, tenant_id, holder, key_id, ends_ms, expires_at)"
+         " SELECT digest, tenant_id, holder, key_id, ends_ms, clock_timestamp()"
+         " + ttl_ms * INTERVAL '1 millisecond' FROM new"
+         " WHERE (tenant_id, holder) NOT IN (SELECT tenant_id, holder FROM full_up)"
+         " RETURNING digest"},
+    /* In the order of their keys, as budgets. Who waits for a row that is then gone finds none. */
+    [VITO_PG_TICKET_TAKE] =
+        {"ticket_take",
+         "WITH taken AS (SELECT digest FROM vito.tickets WHERE digest IN"
+         " (SELECT unnest($1::bytea[])) ORDER BY digest FOR UPDATE)"
+         " DELETE FROM vito.tickets AS t USING taken WHERE t.digest = taken.digest"
+         " RETURNING t.digest, tenant_id, holder, key_id, coalesce((SELECT expires_ms"
+         " FROM vito.api_keys AS k WHERE k.tenant_id = t.tenant_id AND k.key_id = t.key_id),"
+         " ends_ms), (expires_at > clock_timestamp())::int::bigint"},
+
     /* 32 tenants have less than RT_BUFFER_BYTES_MAX. */
     [VITO_PG_VAULT_LIST] = {"vault_list", "WITH page AS (SELECT tenant_id FROM vito.tenants"
                                           " WHERE tenant_id > coalesce($1::text, '')"

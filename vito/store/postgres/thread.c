@@ -175,18 +175,19 @@ run_once(struct vito_postgres_thread *thread, struct vito_pg_item *items, unsign
          uint64_t *commit_ns_out)
 {
     struct vito_postgres *database = thread->database;
-    bool grouped = vito_pg_is_grouped(items[0].request->op);
+    enum vito_op op = items[0].request->op;
+    bool grouped = vito_pg_is_grouped(op), of_all = vito_pg_is_about_tickets(op);
     enum vito_pg_outcome outcome;
     database->committing = false;
-    vito_pg_begin(database, items, count, !vito_pg_is_reading(items[0].request->op));
+    vito_pg_begin(database, items, of_all ? 0 : count, !vito_pg_is_reading(op));
     uint64_t start_ns = now_ns(thread);
-    if (grouped) {
+    if (grouped)
         outcome = vito_pg_run(database, items, count, true);
-    } else {
-        outcome = vito_pg_run_single(database, items);
-        if (outcome == VITO_PG_DONE)
-            outcome = vito_pg_commit(database);
-    }
+    else
+        outcome = of_all ? vito_pg_run_tickets(database, items, count)
+                         : vito_pg_run_single(database, items);
+    if (outcome == VITO_PG_DONE && !grouped)
+        outcome = vito_pg_commit(database);
     *commit_ns_out = now_ns(thread) - start_ns;
     return outcome;
 }
@@ -258,9 +259,13 @@ static unsigned
 count_group(const struct vito_postgres_thread *thread, unsigned first, unsigned count)
 {
     unsigned end = first + 1;
-    if (vito_pg_is_grouped(thread->items[first].request->op))
-        while (end < count && vito_pg_is_grouped(thread->items[end].request->op))
-            end++;
+    enum vito_op op = thread->items[first].request->op;
+    bool grouped = vito_pg_is_grouped(op), of_tickets = vito_pg_is_about_tickets(op);
+    for (; (grouped || of_tickets) && end < count; end++) {
+        op = thread->items[end].request->op;
+        if (vito_pg_is_grouped(op) != grouped || vito_pg_is_about_tickets(op) != of_tickets)
+            break;
+    }
     return end - first;
 }
 

@@ -168,6 +168,14 @@ enum rt_status vito_handle_turn_end(struct vito_sqlite *database,
 RT_MUST_USE enum rt_status vito_turn_end(struct vito_sqlite *database,
                                          const struct vito_request *request);
 
+/* tickets.c */
+enum rt_status vito_handle_ticket_add(struct vito_sqlite *database,
+                                      const struct vito_request *request,
+                                      struct vito_answer *answer);
+enum rt_status vito_handle_ticket_take(struct vito_sqlite *database,
+                                       const struct vito_request *request,
+                                       struct vito_answer *answer);
+
 /* vault.c */
 enum rt_status vito_handle_vault_list(struct vito_sqlite *database,
                                       const struct vito_request *request,

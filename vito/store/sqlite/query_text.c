@@ -289,6 +289,18 @@ static const char *const texts[QUERY_COUNT] = {
                            " WHERE tenant_id = ?1 AND key = ?2 AND session_id = ?3"
                            " AND status IS NULL",
 
+    [QUERY_TICKET_SWEEP] =
+        "DELETE FROM vito_tickets WHERE digest IN (SELECT digest FROM vito_tickets"
+        " WHERE tenant_id = ?1 AND expires_ms <= ?2 LIMIT 1000)",
+    [QUERY_TICKET_ADD] =
+        "INSERT INTO vito_tickets (digest, tenant_id, holder, key_id, ends_ms, expires_ms)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE (SELECT count(*) FROM (SELECT 1 FROM vito_tickets"
+        " WHERE tenant_id = ?2 AND holder = ?3 LIMIT ?7)) < ?7",
+    [QUERY_TICKET_READ] = "SELECT tenant_id, holder, key_id, coalesce((SELECT expires_ms"
+                          " FROM vito_api_keys AS k WHERE k.key_id = t.key_id), ends_ms),"
+                          " expires_ms > ?2 FROM vito_tickets AS t WHERE digest = ?1",
+    [QUERY_TICKET_REMOVE] = "DELETE FROM vito_tickets WHERE digest = ?1",
+
     [QUERY_SEALED_LIST] = SEALED_ROWS("> ?1"),
     [QUERY_SEALED_OF_TENANT] = SEALED_ROWS("= ?1"),
     [QUERY_ROOT_GET] = "SELECT version, blob FROM vito_vault_root",
