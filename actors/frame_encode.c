@@ -232,12 +232,15 @@ write_fields(struct wire_writer *writer, const struct frame_out *frame, const vo
     }
 }
 
+/* A number was printed by us when it was read. */
 static void
 write_id(struct wire_writer *writer, const struct frame_id *id)
 {
     if (id->text[0] == '\0')
         return;
-    if (id->is_number)
+    if (id->is_number && writer->format == WIRE_JSON)
+        wire_raw(writer, "id", id->text, strlen(id->text));
+    else if (id->is_number)
         wire_json(writer, "id", id->text, strlen(id->text));
     else
         wire_text(writer, "id", id->text);

@@ -57,24 +57,29 @@ wire_begin(enum wire_format format)
     return writer;
 }
 
+/* Makes the buffer longer; NULL when out of memory, and then the document is given up. */
 static uint8_t *
+grow(struct wire_writer *writer, size_t needed)
+{
+    size_t room = writer->room_bytes == 0 ? ROOM_FIRST_BYTES : writer->room_bytes;
+    while (room < needed)
+        room *= 2;
+    uint8_t *bytes = writer->failed ? NULL : realloc(writer->bytes, room);
+    if (bytes == NULL) {
+        writer->failed = true;
+        return NULL;
+    }
+    keep(writer, bytes, room);
+    return writer->bytes + writer->size_bytes;
+}
+
+/* Room for so many bytes more. */
+static inline uint8_t *
 reserve(struct wire_writer *writer, size_t size_bytes)
 {
-    if (writer->failed)
-        return NULL;
-    size_t needed = writer->size_bytes + size_bytes;
-    if (needed > writer->room_bytes) {
-        size_t room = writer->room_bytes == 0 ? ROOM_FIRST_BYTES : writer->room_bytes;
-        while (room < needed)
-            room *= 2;
-        uint8_t *bytes = realloc(writer->bytes, room);
-        if (bytes == NULL) {
-            writer->failed = true;
-            return NULL;
-        }
-        keep(writer, bytes, room);
-    }
-    return writer->bytes + writer->size_bytes;
+    if (RT_LIKELY(size_bytes <= writer->room_bytes - writer->size_bytes))
+        return writer->bytes + writer->size_bytes;
+    return grow(writer, writer->size_bytes + size_bytes);
 }
 
 static void
@@ -87,10 +92,49 @@ put(struct wire_writer *writer, const void *bytes, size_t size_bytes)
     writer->size_bytes += size_bytes;
 }
 
-static void
+static inline void
 put_byte(struct wire_writer *writer, uint8_t byte)
 {
-    put(writer, &byte, 1);
+    uint8_t *at = reserve(writer, 1);
+    if (at == NULL)
+        return;
+    *at = byte;
+    writer->size_bytes++;
+}
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Not 0 if one of eight bytes is below `limit`, which is at most 0x80. */
+static inline uint64_t
+has_below(uint64_t bytes, uint8_t limit)
+{
+    return (bytes - EACH_BYTE(limit)) & ~bytes & EACH_BYTE(0x80);
+}
+
+static inline uint64_t
+has_special(uint64_t bytes)
+{
+    return has_below(bytes, ' ') | has_below(bytes ^ EACH_BYTE('"'), 1) |
+           has_below(bytes ^ EACH_BYTE('\\'), 1);
+}
+
+/* The bytes of a text, at most eight, and blanks. */
+static inline uint64_t
+word_of(const char *text, size_t size_bytes)
+{
+    uint64_t word = EACH_BYTE(' ');
+    memcpy(&word, text, size_bytes);
+    return word;
+}
+
+/* Whether JSON has the text as it is. */
+static inline bool
+is_plain(const char *text, size_t size_bytes)
+{
+    uint64_t special = 0;
+    for (; size_bytes > 8; text += 8, size_bytes -= 8)
+        special |= has_special(word_of(text, 8));
+    return (special | has_special(word_of(text, size_bytes))) == 0;
 }
 
 /* How many bytes from the start JSON has as they are. */
@@ -98,7 +142,7 @@ static size_t
 plain_bytes(const char *text, size_t size_bytes)
 {
     size_t plain = 0;
-    while (plain < size_bytes && (unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
+    while (plain < size_bytes && (unsigned char)text[plain] >= ' ' && text[plain] != '"' &&
            text[plain] != '\\')
         plain++;
     return plain;
@@ -120,7 +164,7 @@ json_escape(struct wire_writer *writer, char c)
 }
 
 static void
-json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
+json_escaped(struct wire_writer *writer, const char *text, size_t size_bytes)
 {
     put_byte(writer, '"');
     for (;;) {
@@ -135,20 +179,30 @@ json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
     put_byte(writer, '"');
 }
 
-/* A key of ours has nothing to escape. */
+/* `text` may be NULL when it has no bytes. */
+static void
+json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
+{
+    text = size_bytes == 0 ? "" : text;
+    if (!is_plain(text, size_bytes)) {
+        json_escaped(writer, text, size_bytes);
+        return;
+    }
+    uint8_t *at = reserve(writer, size_bytes + 2);
+    if (at == NULL)
+        return;
+    at[0] = '"';
+    memcpy(at + 1, text, size_bytes);
+    at[1 + size_bytes] = '"';
+    writer->size_bytes += size_bytes + 2;
+}
+
 static void
 json_key(struct wire_writer *writer, const char *key, bool is_first)
 {
-    size_t size_bytes = strlen(key);
     if (!is_first)
         put_byte(writer, ',');
-    if (plain_bytes(key, size_bytes) < size_bytes) {
-        json_string(writer, key, size_bytes);
-    } else {
-        put_byte(writer, '"');
-        put(writer, key, size_bytes);
-        put_byte(writer, '"');
-    }
+    json_string(writer, key, strlen(key));
     put_byte(writer, ':');
 }
 

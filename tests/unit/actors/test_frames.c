@@ -306,6 +306,26 @@ Test(frames, a_refusal_in_json_says_status_reason_and_money)
     cJSON_Delete(json);
 }
 
+Test(frames, a_text_is_read_again_as_it_was_wherever_its_special_characters_stand)
+{
+    static const char specials[] = "\"\\\n\t\x1f\x7f ";
+    for (size_t size = 1; size <= 26; size++) {
+        for (size_t i = 0; i < size * (sizeof(specials) - 1); i++) {
+            char text[27] = "abcdefghijklmnopqrstuvwxyz";
+            text[size] = '\0';
+            text[i % size] = specials[i / size];
+            struct frame_out out = {.type = FRAME_OUTPUT_TEXT, .session_id = "s"};
+            struct wire_bytes bytes;
+            cr_assert_eq(frame_encode(WIRE_JSON, &out, text, size, &bytes), RT_OK);
+            cJSON *json = cJSON_ParseWithLength((const char *)bytes.bytes, bytes.size_bytes);
+            cr_assert_not_null(json, "%s", text);
+            cr_assert_str_eq(cJSON_GetObjectItem(json, "delta")->valuestring, text);
+            cr_assert_null(memchr(bytes.bytes, specials[4], bytes.size_bytes), "bare control");
+            cJSON_Delete(json);
+        }
+    }
+}
+
 Test(frames, the_same_frame_in_messagepack_has_the_same_members)
 {
     struct frame_out out = refused();
