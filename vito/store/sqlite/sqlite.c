@@ -151,6 +151,8 @@ vito_sqlite_open(const char *path, bool migrate, int64_t now_ms, struct vito_sql
                  char *problem, size_t problem_bytes)
 {
     RT_ASSERT(path != NULL);
+    /* Counting its memory costs SQLite two locks a block. Heard before its first call only. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     const struct vito_store_problem where = {path, problem, problem_bytes};
     struct vito_sqlite *database = calloc(1, sizeof(*database));
     if (database == NULL)
