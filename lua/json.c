@@ -6,113 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua/owned.h"
 #include "lua/shape.h"
-#include "lua/vm.h"
 #include "net/utf8.h"
 
 enum { SLOTS_PER_LEVEL = 4, NUMBER_BYTES = 24 };
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
-
-/* How deep brackets nest. cJSON recurses, so this is asked first. */
-static int
-nesting(const char *text, size_t size_bytes)
-{
-    int depth = 0, deepest = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < size_bytes; i++) {
-        char c = text[i];
-        if (quoted && c == '\\')
-            i++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{'))
-            depth++;
-        else if (!quoted && (c == ']' || c == '}'))
-            depth--;
-        deepest = depth > deepest ? depth : deepest;
-    }
-    return deepest;
-}
-
-static bool
-is_blank(const char *text, const char *end)
-{
-    while (text < end && strchr(" \t\r\n", *text) != NULL && *text != '\0')
-        text++;
-    return text == end;
-}
-
-cJSON *
-tlua_json_parse(const char *text, size_t size_bytes)
-{
-    if (nesting(text, size_bytes) > TLUA_JSON_DEPTH_MAX ||
-        !net_utf8_is_valid((const uint8_t *)text, size_bytes))
-        return NULL;
-    const char *end = text;
-    cJSON *value = cJSON_ParseWithLengthOpts(text, size_bytes, &end, false);
-    if (value != NULL && !is_blank(end, text + size_bytes)) {
-        cJSON_Delete(value);
-        return NULL;
-    }
-    return value;
-}
-
-static void
-push_children_raise(lua_State *state, const cJSON *parent)
-{
-    int count = cJSON_GetArraySize(parent);
-    bool is_array = cJSON_IsArray(parent);
-    lua_createtable(state, is_array ? count : 0, is_array ? 0 : count);
-    int index = 1;
-    for (const cJSON *child = parent->child; child != NULL; child = child->next, index++) {
-        tlua_vm_charge_raise(state, 1);
-        if (is_array) {
-            tlua_json_push_raise(state, child);
-            lua_rawseti(state, -2, index);
-        } else if (!cJSON_IsNull(child)) {
-            lua_pushstring(state, child->string);
-            tlua_json_push_raise(state, child);
-            lua_rawset(state, -3);
-        }
-    }
-}
-
-void
-tlua_json_push_raise(lua_State *state, const cJSON *value)
-{
-    luaL_checkstack(state, SLOTS_PER_LEVEL, "JSON is nested too deep");
-    if (cJSON_IsString(value))
-        lua_pushstring(state, value->valuestring);
-    else if (cJSON_IsNumber(value))
-        lua_pushnumber(state, value->valuedouble);
-    else if (cJSON_IsBool(value))
-        lua_pushboolean(state, cJSON_IsTrue(value));
-    else if (cJSON_IsNull(value))
-        lua_pushlightuserdata(state, NULL);
-    else
-        push_children_raise(state, value);
-}
-
-static void
-destroy_tree(void *tree)
-{
-    cJSON_Delete(tree);
-}
-
-bool
-tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes)
-{
-    struct tlua_owned *owned = tlua_owned_push_raise(state, destroy_tree);
-    owned->thing = tlua_json_parse(text, size_bytes);
-    bool ok = owned->thing != NULL;
-    if (ok)
-        tlua_json_push_raise(state, owned->thing);
-    tlua_owned_drop(owned);
-    lua_remove(state, ok ? -2 : -1);
-    return ok;
-}
 
 #define TEXT_METATABLE "twin.json.text"
 

@@ -22,14 +22,12 @@ struct tlua_json_bounds {
                      cJSON would round them to 15 digits */
 };
 
-/* Parses a text that is nothing but one JSON value. NULL when it is not, is nested too deep, or
- * memory is out. The caller's, by cJSON_Delete(). */
-cJSON *tlua_json_parse(const char *text, size_t size_bytes);
-
-/* Pushes a value that was parsed. Raises when out of memory. */
-void tlua_json_push_raise(lua_State *state, const cJSON *value);
-
-/* Parses and pushes. False, and nothing pushed, when the text is not JSON. */
+/*
+ * Pushes the value of a text that is nothing but one JSON value, in UTF-8 and as RFC 8259 has it.
+ *
+ *   returns    false, and nothing pushed, when it is not, or is nested too deep; raises when out
+ *              of memory or budget
+ */
 bool tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes);
 
 /* Pushes JSON as a value that scripts hand on unread: tlua_json_from_raise() writes it as it is.

@@ -126,13 +126,20 @@ scan_number(struct scan *scan)
     return skip_digits(scan) == 0 ? not_json : NULL;
 }
 
+/* Whether it may stand outside of strings. To cJSON all up to a blank is one. */
+static bool
+is_outside(unsigned char c)
+{
+    return (c >= ' ' && c < 0x80) || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* What is wrong with the text, or NULL. The rest of the grammar is left to the parser. */
 static const char *
 scan_text(struct scan *scan)
 {
     while (scan->at < scan->end) {
         unsigned char c = *scan->at++;
-        if (c == '\0' || c >= 0x80)
+        if (!is_outside(c))
             return not_json;
         if ((c == '[' || c == '{') && ++scan->depth > VITO_JSON_DEPTH_MAX)
             return "nested too deeply";

@@ -42,3 +42,11 @@ Test(json, a_number_in_a_text_is_text)
 {
     cr_assert_str_eq(problem_of("{\"01\":\"1. -\"}"), "");
 }
+
+Test(json, only_four_characters_are_blank)
+{
+    cr_assert_str_eq(problem_of(" \t\r\n1\n\r\t "), "");
+    static const char *const bad[] = {"1\x01", "\x0b[1]", "[1\x17]", "{\f\"a\":1}", "\x7f", "\x1f"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_expect_str_eq(problem_of(bad[i]), "not JSON", "%s", bad[i]);
+}
