@@ -7,6 +7,7 @@
 #include "actors/frames.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <math.h>
 #include <msgpack.h>
 #include <sodium.h>
@@ -97,6 +98,19 @@ json_last_seq(const cJSON *object, struct fields *fields)
         fields->wrong = "last_seq";
 }
 
+/* Whether an escape stands for a zero, at which cJSON ends the string. To it digits that are none
+ * are one. */
+static bool
+is_zero(const uint8_t *escape, size_t size_bytes)
+{
+    if (size_bytes < 6 || escape[1] != 'u')
+        return false;
+    bool has_digits = true;
+    for (int i = 2; i < 6; i++)
+        has_digits = has_digits && isxdigit(escape[i]);
+    return !has_digits || memcmp(escape + 2, "0000", 4) == 0;
+}
+
 /* Whether cJSON is not to see it: its own limit to nesting is a thousand, and it ends a string at
  * an escaped zero. */
 static bool
@@ -107,7 +121,7 @@ is_beyond_cjson(const uint8_t *bytes, size_t size_bytes)
     for (size_t i = 0; i < size_bytes; i++) {
         uint8_t c = bytes[i];
         if (in_string) {
-            if (c == '\\' && size_bytes - i >= 6 && memcmp(bytes + i + 1, "u0000", 5) == 0)
+            if (c == '\\' && is_zero(bytes + i, size_bytes - i))
                 return true;
             if (c == '\\')
                 i++;

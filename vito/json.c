@@ -1,6 +1,7 @@
 #include "vito/json.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,6 +71,21 @@ skip_character(struct scan *scan)
     return true;
 }
 
+/* What is wrong with the escape whose backslash is at scan->at, or NULL. To cJSON digits that are
+ * none are a zero, where it ends the string. */
+static const char *
+check_escape(const struct scan *scan)
+{
+    if (scan->end - scan->at < 6 || scan->at[1] != 'u')
+        return NULL;
+    if (memcmp(scan->at + 2, "0000", 4) == 0)
+        return "\\u0000 in a string";
+    for (int i = 2; i < 6; i++)
+        if (!isxdigit(scan->at[i]))
+            return not_json;
+    return NULL;
+}
+
 /* Skips a string whose opening quote is already behind us. */
 static const char *
 scan_string(struct scan *scan)
@@ -77,8 +93,9 @@ scan_string(struct scan *scan)
     while (scan->at < scan->end && *scan->at != '"') {
         if (*scan->at < 0x20)
             return "control character in a string";
-        if (*scan->at == '\\' && scan->end - scan->at >= 6 && memcmp(scan->at + 1, "u0000", 5) == 0)
-            return "\\u0000 in a string";
+        const char *problem = *scan->at == '\\' ? check_escape(scan) : NULL;
+        if (problem != NULL)
+            return problem;
         if (*scan->at == '\\')
             scan->at++;
         if (scan->at == scan->end || !skip_character(scan))

@@ -152,6 +152,8 @@ Test(frames, an_escaped_zero_is_refused_not_cut_at)
 {
     cr_assert_eq(reason_of("{\"type\":\"turn\",\"text\":\"pay\\u0000ment\"}"),
                  PROBLEM_MALFORMED_JSON);
+    cr_assert_eq(reason_of("{\"type\":\"turn\",\"text\":\"pay\\u00g0ment\"}"),
+                 PROBLEM_MALFORMED_JSON, "to cJSON that is a zero, too");
     decode_json("{\"type\":\"turn\",\"text\":\"pay\\\\u0000ment\"}");
     cr_assert(body_is("pay\\u0000ment"), "that one is a backslash and text");
 }

@@ -50,3 +50,12 @@ Test(json, only_four_characters_are_blank)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_expect_str_eq(problem_of(bad[i]), "not JSON", "%s", bad[i]);
 }
+
+Test(json, an_escape_has_four_digits)
+{
+    cr_assert_str_eq(problem_of("\"\\u00e9\\uD834\\udd1e\""), "");
+    cr_assert_str_eq(problem_of("\"\\\\u%000\""), "", "that is a backslash and text");
+    static const char *const bad[] = {"\"\\u%000\"", "\"\\u00 0\"", "\"a\\ud%00b\"", "\"\\u000\""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_expect_str_eq(problem_of(bad[i]), "not JSON", "%s", bad[i]);
+}
