@@ -60,7 +60,8 @@ add_leg(struct adapter_vm *vm, struct adapter_leg *port, const struct tlua_adapt
     struct tlua_leg *leg = slot == 0 ? NULL : rt_pool_take(sizeof(*leg));
     if (leg == NULL)
         return NULL;
-    *leg = (struct tlua_leg){.port = port, .script = script, .slot = slot, .anchor = LUA_NOREF};
+    *leg = (struct tlua_leg){
+        .port = port, .script = script, .slot = slot, .coroutine = {NULL, LUA_NOREF}};
     vm->legs[slot - 1] = leg;
     port->vm_slot = slot;
     return leg;
@@ -78,9 +79,32 @@ leg_of(const struct adapter_vm *vm, const struct adapter_leg *port)
 static void
 drop_coroutine(struct adapter_vm *vm, struct tlua_leg *leg)
 {
-    luaL_unref(vm->vm.state, LUA_REGISTRYINDEX, leg->anchor);
-    leg->anchor = LUA_NOREF;
-    leg->coroutine = NULL;
+    luaL_unref(vm->vm.state, LUA_REGISTRYINDEX, leg->coroutine.anchor);
+    leg->coroutine = (struct tlua_coroutine){NULL, LUA_NOREF};
+}
+
+/* One that has come to its end can be resumed with another function. */
+static void
+keep_coroutine(struct adapter_vm *vm, struct tlua_leg *leg)
+{
+    if (vm->idle_count == TLUA_IDLE_COROUTINES_MAX) {
+        drop_coroutine(vm, leg);
+        return;
+    }
+    lua_settop(leg->coroutine.state, 0);
+    vm->idle[vm->idle_count++] = leg->coroutine;
+    leg->coroutine = (struct tlua_coroutine){NULL, LUA_NOREF};
+}
+
+static void
+take_coroutine_raise(lua_State *state, struct adapter_vm *vm, struct tlua_leg *leg)
+{
+    if (vm->idle_count > 0) {
+        leg->coroutine = vm->idle[--vm->idle_count];
+        return;
+    }
+    leg->coroutine.state = lua_newthread(state);
+    leg->coroutine.anchor = luaL_ref(state, LUA_REGISTRYINDEX);
 }
 
 /* Takes the leg's session out of the table of them. Nothing here can raise: setting what is there
@@ -118,6 +142,18 @@ struct ending {
     char detail[DETAIL_BYTES], vendor_ref[VENDOR_REF_BYTES], join[JOIN_BYTES];
 };
 
+/* Empty texts, not zeroed ones: they are long. */
+static void
+begin_ending(struct ending *ending, enum adapter_verb verb)
+{
+    ending->result = (struct adapter_result){.verb = verb,
+                                             .retry_after_s = -1,
+                                             .detail = ending->detail,
+                                             .vendor_ref = ending->vendor_ref,
+                                             .join = ending->join};
+    ending->detail[0] = ending->vendor_ref[0] = ending->join[0] = '\0';
+}
+
 static const struct {
     const char *name;
     enum adapter_error error;
@@ -141,7 +177,9 @@ text_at(lua_State *state, int index)
 static void
 copy_line(char *line_out, size_t room, const char *text)
 {
-    snprintf(line_out, room, "%.*s", (int)room - 1, text);
+    size_t size_bytes = strnlen(text, room - 1);
+    memcpy(line_out, text, size_bytes);
+    line_out[size_bytes] = '\0';
     for (char *at = line_out; *at != '\0'; at++) {
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = ' ';
@@ -200,25 +238,20 @@ read_ending(lua_State *state, struct ending *ending)
 static void
 end_verb(struct adapter_vm *vm, struct tlua_leg *leg, struct ending *ending)
 {
-    struct adapter_result *result = &ending->result;
-    result->verb = leg->verb;
-    result->detail = ending->detail;
-    result->vendor_ref = ending->vendor_ref;
-    result->join = ending->join;
-    if (result->error == ADAPTER_ERROR_BUG)
+    if (ending->result.error == ADAPTER_ERROR_BUG)
         rt_log(RT_LOG_ERROR, "adapter.raised", RT_STR("provider", leg->script->name),
                RT_STR("problem", ending->detail));
     tlua_exchange_cancel_all(vm, leg);
-    drop_coroutine(vm, leg);
     /* The last thing: the host may begin the next verb, or forget the leg, from within. */
-    vm->host.finished(vm->host.self, leg->port, result);
+    vm->host.finished(vm->host.self, leg->port, &ending->result);
 }
 
 /* A run of the VM that did not end well is the script's fault. */
 static void
-fail_verb(struct adapter_vm *vm, struct ending *ending, enum tlua_end end)
+fail_verb(struct adapter_vm *vm, struct tlua_leg *leg, struct ending *ending, enum tlua_end end)
 {
     set_bug(ending, vm->vm.problem);
+    drop_coroutine(vm, leg);
     if (end == TLUA_NO_MEMORY)
         tlua_vm_collect(&vm->vm); /* the other legs shall not suffer from this one's garbage */
 }
@@ -226,17 +259,20 @@ fail_verb(struct adapter_vm *vm, struct ending *ending, enum tlua_end end)
 static void
 run(struct adapter_vm *vm, struct tlua_leg *leg, int arguments)
 {
-    struct ending ending = {.result = {.verb = leg->verb, .retry_after_s = -1}};
     RT_ASSERT(vm->running == NULL);
     vm->running = leg;
-    enum tlua_end end = tlua_vm_resume(&vm->vm, leg->coroutine, arguments);
+    enum tlua_end end = tlua_vm_resume(&vm->vm, leg->coroutine.state, arguments);
     vm->running = NULL;
     if (end == TLUA_SUSPENDED)
         return;
-    if (end == TLUA_DONE)
-        read_ending(leg->coroutine, &ending);
-    else
-        fail_verb(vm, &ending, end);
+    struct ending ending;
+    begin_ending(&ending, leg->verb);
+    if (end == TLUA_DONE) {
+        read_ending(leg->coroutine.state, &ending);
+        keep_coroutine(vm, leg);
+    } else {
+        fail_verb(vm, leg, &ending, end);
+    }
     end_verb(vm, leg, &ending);
 }
 
@@ -276,7 +312,7 @@ push_input_raise(lua_State *state, enum adapter_verb verb, const struct adapter_
     return 0;
 }
 
-/* Makes the coroutine, with the verb of lua/twin/leg.lua and its arguments on its stack. */
+/* Gives the leg a coroutine, with the verb of lua/twin/leg.lua and its arguments on its stack. */
 static int
 make_coroutine(lua_State *state)
 {
@@ -285,14 +321,14 @@ make_coroutine(lua_State *state)
                                         [ADAPTER_TERMINATE] = "terminate"};
     struct beginning *beginning = lua_touserdata(state, 1);
     struct tlua_leg *leg = beginning->leg;
-    leg->coroutine = lua_newthread(state);
-    leg->anchor = luaL_ref(state, LUA_REGISTRYINDEX);
-    lua_rawgeti(state, LUA_REGISTRYINDEX, tlua_adapter_vm_of(state)->verbs);
+    struct adapter_vm *vm = tlua_adapter_vm_of(state);
+    take_coroutine_raise(state, vm, leg);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, vm->verbs);
     lua_getfield(state, -1, verbs[leg->verb]);
     lua_pushinteger(state, (lua_Integer)leg->slot);
     tlua_adapter_push_raise(state, leg->script);
     beginning->arguments = 2 + push_input_raise(state, leg->verb, beginning->input);
-    lua_xmove(state, leg->coroutine, beginning->arguments + 1);
+    lua_xmove(state, leg->coroutine.state, beginning->arguments + 1);
     return 0;
 }
 
@@ -315,7 +351,7 @@ begin_verb(struct adapter_vm *vm, struct tlua_leg *leg, enum adapter_verb verb,
            const struct adapter_input *input)
 {
     struct beginning beginning = {.leg = leg, .input = input};
-    RT_ASSERT(leg->coroutine == NULL);
+    RT_ASSERT(leg->coroutine.state == NULL);
     leg->verb = verb;
     leg->is_cut = leg->cut_is_new = false;
     leg->is_covered = leg->has_room = leg->is_awake = false;
@@ -324,8 +360,9 @@ begin_verb(struct adapter_vm *vm, struct tlua_leg *leg, enum adapter_verb verb,
         run(vm, leg, beginning.arguments);
         return;
     }
-    struct ending ending = {.result = {.verb = verb, .retry_after_s = -1}};
-    fail_verb(vm, &ending, end);
+    struct ending ending;
+    begin_ending(&ending, verb);
+    fail_verb(vm, leg, &ending, end);
     end_verb(vm, leg, &ending);
 }
 
@@ -385,7 +422,7 @@ void
 tlua_leg_resume(struct adapter_vm *vm, struct adapter_leg *port, const struct adapter_event *event)
 {
     struct tlua_leg *leg = leg_of(vm, port);
-    if (leg->coroutine == NULL)
+    if (leg->coroutine.state == NULL)
         return; /* late: its verb has ended */
     note(vm, leg, event);
     run(vm, leg, 0);

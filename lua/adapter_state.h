@@ -21,6 +21,12 @@ enum {
     TLUA_EXCHANGES_MAX = 16,                /* of one leg at once */
     TLUA_EXCHANGE_BYTES_MAX = 1024 * 1024,  /* unread; far beyond the host's window */
     TLUA_HTTP_BODY_BYTES_MAX = 1024 * 1024, /* of a request */
+    TLUA_IDLE_COROUTINES_MAX = 64,          /* kept for the next verbs */
+};
+
+struct tlua_coroutine {
+    lua_State *state;
+    int anchor; /* its place in the registry */
 };
 
 /* One request of a leg and what has come of its answer. */
@@ -39,8 +45,7 @@ struct tlua_exchange {
 struct tlua_leg {
     struct adapter_leg *port; /* the host's; its address is the leg's name there */
     const struct tlua_adapter_script *script;
-    lua_State *coroutine; /* of the verb under way; NULL: none */
-    int anchor;           /* the coroutine's place in the registry */
+    struct tlua_coroutine coroutine; /* of the verb under way; its state NULL: none */
     enum adapter_verb verb;
     uint32_t slot; /* place in the VM, from 1 */
     /* what has happened, for the script to look at */
@@ -62,6 +67,8 @@ struct adapter_vm {
     size_t leg_count;       /* length of that array */
     size_t leg_free;        /* no free slot is before this index */
     struct tlua_leg *running;
+    struct tlua_coroutine idle[TLUA_IDLE_COROUTINES_MAX]; /* ended well, their stacks empty */
+    unsigned idle_count;
     /* places in the registry */
     int verbs, sessions, loaded;
 };
