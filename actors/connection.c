@@ -147,6 +147,8 @@ connection_ask_tenant(struct rt_actor *self, struct connection *connection,
         .caller = caller_of(self, connection),
         .credential = rt_hash_text(connection->caller.name),
     };
+    RT_TEXT_SET(((struct tenant_open *)rt_message_payload(message))->opened_by,
+                connection->caller.name);
     connection->phase = CONNECTION_OPENING;
     rt_request(self, tenant, message, ++connection->request_id);
 }

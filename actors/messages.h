@@ -170,9 +170,10 @@ struct tenant_open {
     enum tenant_transport transport;
     bool has_mode;
     enum vito_mode mode;
-    struct rt_address connection;     /* gets the session's frames */
-    struct vito_bucket_caller caller; /* whose turn it is, for fairness */
-    uint64_t credential;              /* names what it is opened by; see tenant_revoke */
+    struct rt_address connection;      /* gets the session's frames */
+    struct vito_bucket_caller caller;  /* whose turn it is, for fairness */
+    uint64_t credential;               /* names what it is opened by; see tenant_revoke */
+    char opened_by[ACCESS_NAME_BYTES]; /* that name; for the records */
 };
 
 struct tenant_opened {

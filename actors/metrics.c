@@ -163,7 +163,7 @@ metrics_audit_broken(void)
 }
 
 void
-metrics_refusal_uncounted(void)
+metrics_refusals_uncounted(uint64_t count)
 {
-    rt_counter_add(&uncounted_total, 1);
+    rt_counter_add(&uncounted_total, count);
 }

@@ -34,7 +34,7 @@ void metrics_grant(bool is_awaited);
 void metrics_audit_checkpoint(void);
 void metrics_audit_broken(void);
 
-/* A refusal came into no audit trail, not even as a count. Threads: any. */
-void metrics_refusal_uncounted(void);
+/* So many refusals came into no audit trail, not even as a count. Threads: any. */
+void metrics_refusals_uncounted(uint64_t count);
 
 #endif

@@ -75,7 +75,7 @@ registry_record_refusal(struct rt_actor *self, struct registry *registry, const 
         rt_timer_set(self, &registry->refusals_timer, MINUTE_MS * RT_NS_PER_MS);
     struct registry_refusals *place = place_of(registry, tenant_id);
     if (place == NULL) {
-        metrics_refusal_uncounted();
+        metrics_refusals_uncounted(1);
         return;
     }
     if (place->told == ONE_TENANT_MAX || registry->refusals_told == ALL_MAX) {

@@ -129,6 +129,7 @@ leave(struct rt_actor *self, struct tenant *tenant)
         if (tenant->books[i].is_open)
             tenant_return_slice(self, tenant, &tenant->books[i]);
     save_memory(self, tenant);
+    tenant_flush_refusals(self, tenant);
     tenant_became_idle(self, tenant);
 }
 
@@ -141,6 +142,8 @@ on_idle_timer(struct rt_actor *self, struct tenant *tenant)
         leave(self, tenant);
         return;
     }
+    if (!tenant_flush_refusals(self, tenant))
+        return; /* and asks when the store has answered */
     struct rt_message *message =
         rt_message_create(REGISTRY_TENANT_IDLE, sizeof(struct tenant_name));
     if (message == NULL) {
@@ -313,6 +316,9 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_ORPHANS:
         on_orphans(self, tenant, stored, message->buffer);
         break;
+    case TENANT_PENDING_REFUSAL:
+        tenant_on_refusal_told(self, tenant, subject, stored->status);
+        break;
     case TENANT_PENDING_ORPHAN:
         tenant_on_orphan_settled(self, tenant, subject, stored->status);
         break;
@@ -339,7 +345,8 @@ on_timer(struct rt_actor *self, struct tenant *tenant, struct rt_message *messag
     else if (timer == &tenant->look_timer)
         tenant_find_orphans(self, tenant);
     else if (!tenant_on_admission_timer(self, tenant, timer) &&
-             !tenant_on_orphan_timer(self, tenant, timer))
+             !tenant_on_orphan_timer(self, tenant, timer) &&
+             !tenant_on_refusals_timer(self, tenant, timer))
         tenant_on_leg_timer(self, tenant, timer);
 }
 
@@ -487,6 +494,7 @@ tenant_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
     rt_table_deinit(&tenant->sessions);
     rt_table_deinit(&tenant->pending);
     tenant_forget_decisions(tenant);
+    tenant_forget_refusals(self, tenant);
     vito_bucket_destroy(tenant->bucket);
     rt_buffer_release(tenant->memory);
     tenant_config_release(tenant->config);

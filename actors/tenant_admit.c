@@ -87,6 +87,37 @@ question_of(struct rt_actor *self, const struct tenant *tenant,
     return question;
 }
 
+static void
+tell_refused(struct rt_actor *self, struct tenant *tenant, const struct tenant_admission *admission,
+             const struct problem *problem)
+{
+    enum vito_mode mode = admission->ask.mode;
+    enum refusal_event event = REFUSAL_TURN;
+    if (problem->reason == PROBLEM_SHUTDOWN)
+        return; /* nothing was decided about it: another gateway takes it */
+    if (admission->ask.is_video)
+        event = REFUSAL_LEG;
+    else if (admission->is_hold && mode != VITO_TEXT)
+        event = REFUSAL_TURN_DOWNGRADE; /* it is answered, and not spoken */
+    struct refusal refusal =
+        tenant_refusal(event, tenant_find_session(tenant, admission->session.id), mode,
+                       &admission->decision, problem_token(problem));
+    tenant_tell_refusal(self, tenant, &refusal);
+}
+
+static void
+tell_lowered(struct rt_actor *self, struct tenant *tenant, const struct tenant_admission *admission)
+{
+    const struct frame_decision *decision = &admission->decision;
+    if (admission->is_hold || strcmp(decision->action, "downgrade") != 0)
+        return;
+    struct refusal refusal =
+        tenant_refusal(admission->ask.is_video ? REFUSAL_SESSION_DOWNGRADE : REFUSAL_TURN_DOWNGRADE,
+                       tenant_find_session(tenant, admission->session.id), admission->ask.mode,
+                       decision, decision->reason);
+    tenant_tell_refusal(self, tenant, &refusal);
+}
+
 void
 tenant_admission_refuse(struct rt_actor *self, struct tenant *tenant,
                         struct tenant_admission *admission, const struct problem *problem)
@@ -107,6 +138,7 @@ tenant_admission_refuse(struct rt_actor *self, struct tenant *tenant,
     } else {
         rt_owed_failed(self, admission->owed, RT_NO_MEMORY);
     }
+    tell_refused(self, tenant, admission, problem);
     tenant_admission_free(self, tenant, admission);
     tenant_became_idle(self, tenant);
 }
@@ -133,6 +165,7 @@ tenant_admission_grant(struct rt_actor *self, struct tenant *tenant,
     } else {
         rt_owed_failed(self, admission->owed, RT_NO_MEMORY);
     }
+    tell_lowered(self, tenant, admission);
     tenant_admission_free(self, tenant, admission);
 }
 

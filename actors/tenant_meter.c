@@ -26,8 +26,27 @@ fill_in_figures(const struct tenant *tenant, struct tenant_leg *leg)
         answer->seconds_left = 0;
 }
 
+/* Once a leg: a policy may say the same at each quantum. */
 static void
-answer_meter(struct rt_actor *self, const struct tenant *tenant, struct tenant_leg *leg)
+tell_refused(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    const struct tenant_metered *answer = &leg->answer;
+    if (leg->refusal_is_told ||
+        (answer->refused == PROBLEM_NONE && !answer->deny && !answer->downgrade))
+        return;
+    leg->refusal_is_told = true;
+    struct problem problem = problem_make(answer->refused, NULL);
+    struct refusal refusal = tenant_refusal(
+        REFUSAL_LEG, tenant_find_session(tenant, leg->session.id), leg->row.mode, NULL,
+        answer->refused == PROBLEM_NONE ? answer->reason : problem_token(&problem));
+    RT_TEXT_SET(refusal.leg_id, leg->row.id);
+    RT_TEXT_SET(refusal.decision_id, leg->row.decision_id);
+    RT_TEXT_SET(refusal.policy_version, leg->row.policy_version);
+    tenant_tell_refusal(self, tenant, &refusal);
+}
+
+static void
+answer_meter(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
 {
     leg->metering = false;
     struct rt_owed *owed = leg->owed;
@@ -40,6 +59,7 @@ answer_meter(struct rt_actor *self, const struct tenant *tenant, struct tenant_l
     }
     *(struct tenant_metered *)rt_message_payload(message) = leg->answer;
     rt_owed_answer(self, owed, message);
+    tell_refused(self, tenant, leg);
 }
 
 /* Lets the policy say what becomes of the leg. `refused` is the token of why it gets no more,

@@ -66,6 +66,7 @@ begin_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
                                        .mode = decision->mode,
                                        .began_ms = rt_wall_ms(self)};
     RT_TEXT_SET(session->lowered, decision->reason);
+    RT_TEXT_SET(session->opened_by, open->opened_by);
     uint64_t number;
     tenant_make_id(self, tenant, "ses", session->id, &number);
     if (spawn_session(self, tenant, open, session) != RT_OK) {
@@ -180,6 +181,36 @@ judge_session(struct rt_actor *self, struct tenant *tenant, const struct tenant_
     return ask_policy(self, tenant, decision);
 }
 
+/* Gives what was not let in as it came a decision that can be asked for, and a record. */
+static void
+explain(struct rt_actor *self, struct tenant *tenant, const struct tenant_open *open,
+        struct frame_decision *decision, struct tenant_opened *opened)
+{
+    struct problem *problem = &opened->problem;
+    bool is_turn = open->transport == TENANT_ONE_TURN;
+    bool is_refused = problem->reason != PROBLEM_NONE;
+    if (problem->reason == PROBLEM_SHUTDOWN || (is_turn && !is_refused))
+        return; /* a turn that is lowered says so when it is admitted */
+    enum vito_mode wanted = open->has_mode ? open->mode : VITO_TEXT;
+    const char *reason = is_refused ? problem_token(problem) : decision->reason;
+    tenant_make_id(self, tenant, "dec", decision->id, NULL);
+    RT_TEXT_SET(problem->decision_id, decision->id);
+    if (tenant->broken == PROBLEM_NONE) {
+        struct policy_question question =
+            tenant_question(self, tenant, NULL, POLICY_ADMIT_SESSION, wanted);
+        tenant_record(self, tenant, &question, decision, is_refused ? "deny" : decision->action,
+                      reason);
+    }
+    struct refusal refusal = tenant_refusal(is_turn      ? REFUSAL_TURN
+                                            : is_refused ? REFUSAL_SESSION
+                                                         : REFUSAL_SESSION_DOWNGRADE,
+                                            NULL, wanted, decision, reason);
+    RT_TEXT_SET(refusal.caller, open->opened_by);
+    if (!is_refused)
+        RT_TEXT_SET(refusal.session_id, opened->session_id);
+    tenant_tell_refusal(self, tenant, &refusal);
+}
+
 void
 tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *message)
 {
@@ -192,6 +223,8 @@ tenant_on_open(struct rt_actor *self, struct tenant *tenant, struct rt_message *
     opened->problem = judge_session(self, tenant, open, &decision);
     if (opened->problem.reason == PROBLEM_NONE)
         opened->problem = begin_session(self, tenant, open, &decision, opened);
+    if (opened->problem.reason != PROBLEM_NONE || decision.action[0] != '\0')
+        explain(self, tenant, open, &decision, opened);
     rt_answer(self, message, answer);
     if (tenant->sessions.count == 0)
         tenant_became_idle(self, tenant);

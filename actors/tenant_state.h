@@ -10,12 +10,14 @@
  *   tenant_meter.c   running legs: another quantum, or not
  *   tenant_orphans.c legs that a former life left open
  *   tenant_policy.c  what a policy is asked, and what was decided
+ *   tenant_refusals.c  what the audit trail is told of refusals
  *   tenant_view.c    balance, sessions and decisions as JSON
  */
 #ifndef ACTORS_TENANT_STATE_H
 #define ACTORS_TENANT_STATE_H
 
 #include "actors/messages.h"
+#include "actors/refusal_book.h"
 #include "actors/tenant.h"
 #include "runtime/table.h"
 #include "vito/account.h"
@@ -72,13 +74,14 @@ enum tenant_pending_kind {
     TENANT_PENDING_LEG_SETTLE,
     TENANT_PENDING_ORPHANS,
     TENANT_PENDING_ORPHAN,
+    TENANT_PENDING_REFUSAL,
 };
 
 struct tenant_pending {
     struct rt_table_link link; /* in tenant.pending, by id */
     uint64_t id;
     enum tenant_pending_kind kind;
-    void *subject;           /* book, leg, orphan or what is owed */
+    void *subject;           /* book, leg, orphan, refusal or what is owed */
     int64_t period_start_ms; /* BOOK, VIEW: which month was asked for */
 };
 
@@ -124,6 +127,7 @@ struct tenant_leg {
     struct rt_owed *owed;         /* of the meter or settle request under way */
     struct tenant_metered answer; /* being prepared */
     bool metering, settling, orphaned;
+    bool refusal_is_told;
     int64_t life;             /* whose slice it was opened on */
     int64_t limbo_nusd;       /* of the book's, freed by this leg */
     struct rt_buffer *record; /* of a keyed turn, to be kept with its settlement; or NULL */
@@ -148,12 +152,23 @@ struct tenant_session {
     struct rt_address address;
     char id[VITO_ID_BYTES];
     enum tenant_transport transport;
-    uint64_t credential;               /* it was opened by */
+    uint64_t credential; /* it was opened by */
+    char opened_by[ACCESS_NAME_BYTES];
     enum vito_mode mode;               /* it began with */
     char lowered[PROBLEM_TOKEN_BYTES]; /* why that is less than was asked for; or "" */
     int64_t began_ms;
     int64_t settled_nusd, held_nusd; /* by its legs */
     int64_t tokens, turns;           /* settled */
+};
+
+struct refusal_record;
+
+/* While there is something to tell the audit trail. */
+struct tenant_refusals {
+    struct refusal_book book;
+    struct refusal_record *records; /* not yet durable */
+    bool away;                      /* the store could not be asked for one of them */
+    struct rt_timer minute, retry;
 };
 
 struct tenant {
@@ -190,6 +205,7 @@ struct tenant {
     struct rt_timer look_timer; /* asks for them again */
     struct rt_table sessions;
 
+    struct tenant_refusals *refusals; /* or NULL */
     struct tenant_decision *decisions[TENANT_DECISIONS];
     uint32_t decision_count;
     struct rt_buffer *memory; /* the policy's, MessagePack, or NULL */
@@ -344,6 +360,22 @@ void tenant_record(struct rt_actor *self, struct tenant *tenant,
                    const char *action, const char *facts);
 const struct tenant_decision *tenant_find_decision(const struct tenant *tenant, const char *id);
 void tenant_forget_decisions(struct tenant *tenant);
+
+/* tenant_refusals.c */
+/* What is known of a refusal; `session` and `decision` may be NULL. */
+struct refusal tenant_refusal(enum refusal_event event, const struct tenant_session *session,
+                              enum vito_mode mode, const struct frame_decision *decision,
+                              const char *reason);
+/* Has it recorded, by itself or in a sum. Nothing waits for that. */
+void tenant_tell_refusal(struct rt_actor *self, struct tenant *tenant,
+                         const struct refusal *refusal);
+void tenant_on_refusal_told(struct rt_actor *self, struct tenant *tenant, void *subject,
+                            enum rt_status status);
+bool tenant_on_refusals_timer(struct rt_actor *self, struct tenant *tenant,
+                              const struct rt_timer *timer);
+/* Tells what is only counted so far. True when all is durable. */
+bool tenant_flush_refusals(struct rt_actor *self, struct tenant *tenant);
+void tenant_forget_refusals(struct rt_actor *self, struct tenant *tenant);
 
 /* tenant_view.c */
 void tenant_on_balance(struct rt_actor *self, struct tenant *tenant, struct rt_owed *owed,

@@ -1,4 +1,4 @@
-foreach(unit access frames problem session_replay tenant_config tenant_fund
+foreach(unit access frames problem refusal_book session_replay tenant_config tenant_fund
     turn_answer)
   twin_test(actors ${unit})
 endforeach()

@@ -40,6 +40,7 @@ static const struct sim_plant plants[] = {
     {"a store that forgets settlements", "I4", STORE_FORGETS_SETTLES, VENDOR_SOUND},
     {"a vendor that does not stop", "I5", STORE_SOUND, VENDOR_GOES_ON},
     {"a store that forgets returns", "I6", STORE_FORGETS_RETURNS, VENDOR_SOUND},
+    {"a store that forgets refusals", "I7", STORE_FORGETS_RECORDS, VENDOR_SOUND},
     {"a store that says nothing", "answers", STORE_SAYS_NOTHING, VENDOR_SOUND},
 };
 
@@ -74,6 +75,7 @@ add_seen(struct sum *sum, const struct sim_run *run)
 {
     sum->seen.answers += run->seen.answers;
     sum->seen.refusals += run->seen.refusals;
+    sum->seen.denied += run->seen.denied;
     sum->seen.upgrades += run->seen.upgrades;
     sum->seen.cut += run->seen.cut;
     sum->seen.resumes += run->seen.resumes;
@@ -113,16 +115,19 @@ check_seen(const struct sum *sum, const struct sim_run_options *options)
 {
     bool enough = sum->seeds >= ENOUGH_SEEDS && options->faults == NULL;
     const struct sim_seen *seen = &sum->seen;
-    printf("%u turns over HTTP, %u refusals, %u sessions, %u of %u resumed, %u cut for cost; "
+    printf("%u turns over HTTP, %u refusals, %u by tenants, %u sessions, %u of %u resumed, %u cut "
+           "for cost; "
            "%u kills, %u stalls, %u floods, %u pauses, %u clock steps, %lu failed allocations\n",
-           seen->answers, seen->refusals, seen->upgrades, seen->resumed, seen->resumes, seen->cut,
-           sum->happened[CHAOS_KILL], sum->happened[CHAOS_STALL], sum->happened[CHAOS_FLOOD],
-           sum->happened[CHAOS_PAUSE], sum->happened[CHAOS_CLOCK], sim_memory_failures());
+           seen->answers, seen->refusals, seen->denied, seen->upgrades, seen->resumed,
+           seen->resumes, seen->cut, sum->happened[CHAOS_KILL], sum->happened[CHAOS_STALL],
+           sum->happened[CHAOS_FLOOD], sum->happened[CHAOS_PAUSE], sum->happened[CHAOS_CLOCK],
+           sim_memory_failures());
     if (options->nodes > 1)
         check_fleet_seen(&sum->fleet, enough);
     if (!enough)
         return;
-    CHECK(seen->answers > 0 && seen->refusals > 0 && seen->upgrades > 0 && seen->cut > 0);
+    CHECK(seen->answers > 0 && seen->refusals > 0 && seen->denied > 0 && seen->upgrades > 0 &&
+          seen->cut > 0);
     CHECK(seen->resumed > 0 && seen->resumed < seen->resumes);
     CHECK(sim_memory_failures() > 0);
     for (unsigned i = 0; i < CHAOS_KIND_COUNT; i++)

@@ -47,6 +47,10 @@ static const struct {
     {"I3: the audit trail has a leg that is not settled",
      "SELECT count(*) FROM vito_audit_logs AS a WHERE event = 'BILLING_EVENT' AND NOT EXISTS "
      "(SELECT 1 FROM vito_usage AS u WHERE u.leg_id = a.id AND u.state = 'settled')"},
+    {"I7: a refusal is in the audit trail twice",
+     "SELECT count(*) - count(DISTINCT json_extract(details, '$.decision_id')) FROM "
+     "vito_audit_logs WHERE event IN ('TURN_REFUSED', 'SESSION_REFUSED') "
+     "AND json_extract(details, '$.count') IS NULL"},
     {"I3: a leg cost more than was held for it",
      "SELECT count(*) FROM vito_usage WHERE cost_nusd > held_nusd"},
 };
@@ -185,6 +189,18 @@ check_limit(struct sim_books *books, const char *tenant_id)
     if (true_nusd > limit_nusd)
         sim_books_find(books, "I1: %s: its vendors have done work for %ld, its limit is %ld",
                        tenant_id, true_nusd, limit_nusd);
+}
+
+void
+sim_books_check_denied(struct sim_books *books, unsigned denied)
+{
+    static const char sql[] =
+        "SELECT coalesce(sum(coalesce(json_extract(details, '$.count'), 1)), 0) FROM "
+        "vito_audit_logs WHERE event IN ('TURN_REFUSED', 'SESSION_REFUSED', 'LEG_REFUSED')";
+    int64_t recorded = sim_store_query(books->database, sql);
+    if (recorded < denied)
+        sim_books_find(books, "I7: clients were told of %u refusals, %ld are in the audit trail",
+                       denied, recorded);
 }
 
 void

@@ -10,6 +10,7 @@
  *   I4  a turn that a client was told is done is in the ledger
  *   I5  no vendor works on once its leg is settled
  *   I6  when all is over, everything is settled and no slice is out
+ *   I7  what a tenant refused is in its trail, by itself or counted, as often as it was refused
  */
 #ifndef TESTS_SIM_WORLD_SIM_BOOKS_H
 #define TESTS_SIM_WORLD_SIM_BOOKS_H
@@ -21,7 +22,7 @@
 
 enum { SIM_FINDING_BYTES = 256 };
 
-enum { SIM_LEDGER_RULES = 8 };
+enum { SIM_LEDGER_RULES = 9 };
 
 struct sim_books {
     struct vito_sqlite *database;
@@ -50,5 +51,8 @@ void sim_books_find(struct sim_books *books, const char *format, ...);
 
 void sim_books_check_ledger(struct sim_books *books);
 void sim_books_check_end(struct sim_books *books);
+
+/* So many refusals were told to clients of a gateway that lived from first to last. */
+void sim_books_check_denied(struct sim_books *books, unsigned denied);
 
 #endif

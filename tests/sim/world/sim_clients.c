@@ -252,6 +252,16 @@ note_seq(struct sim_client *client, const char *json, size_t size_bytes)
     return seq > client->seen_seq;
 }
 
+/* A tenant's refusal has a decision; one because it ends is nobody's. */
+static void
+note_denied(const struct sim_client *client, const char *json, size_t size_bytes)
+{
+    static const char decided[] = "\"decision_id\":\"dec_", ends[] = "\"shutdown\"";
+    if (memmem(json, size_bytes, decided, sizeof(decided) - 1) != NULL &&
+        memmem(json, size_bytes, ends, sizeof(ends) - 1) == NULL)
+        client->all->seen->denied++;
+}
+
 static void
 on_respond(void *context, const struct net_response *response)
 {
@@ -261,6 +271,7 @@ on_respond(void *context, const struct net_response *response)
         note_done(client, "\"turn_id\":\"", response->body, response->body_bytes);
     } else {
         client->all->seen->refusals++;
+        note_denied(client, response->body, response->body_bytes);
     }
     hang_up(client);
 }
@@ -335,6 +346,8 @@ note_frame(struct sim_client *client, const char *json, size_t size_bytes)
     bool is_answer = type == FRAME_TURN_DONE || type == FRAME_TURN_REFUSED || type == FRAME_ERROR;
     if (is_answer && id >= 0)
         client->open_turns &= ~(1U << id);
+    if (type == FRAME_TURN_REFUSED)
+        note_denied(client, json, size_bytes);
     if (type == FRAME_TURN_DONE)
         note_done(client, "\"session_id\":\"", json, size_bytes);
     if (memmem(json, size_bytes, "\"COST_LIMIT\"", 12) != NULL)

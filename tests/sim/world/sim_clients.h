@@ -41,6 +41,7 @@ struct sim_seen {
     unsigned resumes; /* of sessions whose connection broke: asked for */
     unsigned resumed; /* … and done */
     unsigned cut;     /* session.ended for COST_LIMIT */
+    unsigned denied;  /* turns and sessions that a tenant refused, of the refusals */
 };
 
 struct sim_clients {

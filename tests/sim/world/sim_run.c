@@ -346,6 +346,7 @@ static void
 run_lives(struct sim_run *run)
 {
     uint64_t lives = sim_run_dice(run, 1, LIVES_MAX + 1);
+    run->has_one_life = lives == 1;
     for (uint64_t life = 1; life <= lives && sim_run_is_sound(run); life++) {
         if (life > 1)
             recover(run);
@@ -374,6 +375,8 @@ sim_run_seed(struct sim_run *run, uint64_t seed, const struct sim_plant *plant,
         run_lives(run);
     if (sim_run_is_sound(run))
         sim_books_check_end(&run->books);
+    if (sim_run_is_sound(run) && run->has_one_life && !run->books.upset && run->swarm.memory == 0)
+        sim_books_check_denied(&run->books, run->seen.denied);
     end_run(run);
     return run->hash;
 }

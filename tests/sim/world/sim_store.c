@@ -39,7 +39,8 @@ static bool
 is_forgettable(enum sim_store_bug bug, enum vito_op op)
 {
     return bug == STORE_FORGETS || (bug == STORE_FORGETS_SETTLES && op == VITO_LEG_SETTLE) ||
-           (bug == STORE_FORGETS_RETURNS && op == VITO_BUDGET_RETURN);
+           (bug == STORE_FORGETS_RETURNS && op == VITO_BUDGET_RETURN) ||
+           (bug == STORE_FORGETS_RECORDS && op == VITO_AUDIT_APPEND);
 }
 
 bool

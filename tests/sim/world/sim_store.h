@@ -17,6 +17,7 @@ enum sim_store_bug {
     STORE_FORGETS,         /* a batch is rolled back, and says it was not */
     STORE_FORGETS_SETTLES, /* the same, of batches with a settlement */
     STORE_FORGETS_RETURNS, /* the same, of batches that return a slice */
+    STORE_FORGETS_RECORDS, /* the same, of batches with a refusal's record */
     STORE_GRANTS_FREE,     /* what is granted is not reserved */
     STORE_SAYS_NOTHING,    /* an answer is lost */
     /* of the shared store (sim_shared.h) and the way to it (sim_link.h) alone */
