@@ -251,6 +251,8 @@ registry_handle(struct rt_actor *self, void *state, struct rt_message *message)
             registry_on_revive_timer(self, registry);
         else if (rt_timer_of(message) == &registry->expiry_timer)
             registry_expire_keys(self, registry);
+        else if (rt_timer_of(message) == &registry->news_timer)
+            registry_on_news_timer(self, registry);
         else if (rt_timer_of(message) == &registry->refusals_timer)
             registry_on_refusals_timer(self, registry);
         else

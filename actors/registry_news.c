@@ -11,13 +11,30 @@
 /* What a change waits for, when news made us ask. */
 static const enum twin_kind reads_document = TENANT_NEWS, reads_keys = (enum twin_kind)VITO_NEWS;
 
+enum { RETRY_MS = 1000 };
+
 static void
+read_later(struct rt_actor *self, struct registry *registry)
+{
+    rt_timer_set(self, &registry->news_timer, RETRY_MS * RT_NS_PER_MS);
+}
+
+/* False when out of memory. */
+static bool
 ask(struct rt_actor *self, struct registry *registry, enum vito_op op, enum twin_kind kind,
     const char *tenant_id)
 {
     struct vito_request request = {.op = op};
     RT_TEXT_SET(request.tenant_id, tenant_id);
-    registry_submit(self, registry, kind, &request); /* without memory: stale until the next */
+    return registry_submit(self, registry, kind, &request) != NULL;
+}
+
+static void
+read_document(struct rt_actor *self, struct registry *registry, struct registry_entry *entry)
+{
+    entry->stale = !ask(self, registry, VITO_TENANT_GET, reads_document, entry->id);
+    if (entry->stale)
+        read_later(self, registry);
 }
 
 static void
@@ -25,10 +42,34 @@ read_documents(struct rt_actor *self, struct registry *registry, const char *ten
 {
     for (struct rt_table_link *link = rt_table_first(&registry->entries); link != NULL;
          link = link->newer) {
-        const struct registry_entry *entry = RT_CONTAINER_OF(link, struct registry_entry, link);
+        struct registry_entry *entry = RT_CONTAINER_OF(link, struct registry_entry, link);
         bool is_meant = *tenant_id == '\0' || strcmp(entry->id, tenant_id) == 0;
         if (is_meant && entry->phase == ENTRY_AWAKE)
-            ask(self, registry, VITO_TENANT_GET, reads_document, entry->id);
+            read_document(self, registry, entry);
+    }
+}
+
+static void
+read_keys(struct rt_actor *self, struct registry *registry, const char *tenant_id)
+{
+    if (ask(self, registry, VITO_KEY_LIST, reads_keys, tenant_id))
+        return;
+    registry->keys_stale = true;
+    read_later(self, registry);
+}
+
+void
+registry_on_news_timer(struct rt_actor *self, struct registry *registry)
+{
+    if (registry->keys_stale) {
+        registry->keys_stale = false;
+        read_keys(self, registry, "");
+    }
+    for (struct rt_table_link *link = rt_table_first(&registry->entries); link != NULL;
+         link = link->newer) {
+        struct registry_entry *entry = RT_CONTAINER_OF(link, struct registry_entry, link);
+        if (entry->stale && entry->phase == ENTRY_AWAKE)
+            read_document(self, registry, entry);
     }
 }
 
@@ -68,7 +109,7 @@ registry_on_news(struct rt_actor *self, struct registry *registry, const struct 
         tell_keeper(self, registry, news);
         break;
     case VITO_NEWS_KEYS:
-        ask(self, registry, VITO_KEY_LIST, reads_keys, news->tenant_id);
+        read_keys(self, registry, news->tenant_id);
         break;
     case VITO_NEWS_RECALL:
     case VITO_NEWS_RETURNED:
@@ -98,19 +139,33 @@ take_keys_out(struct registry *registry, const char *tenant_id)
     return taken;
 }
 
+static bool
+is_listed(const struct rt_buffer *list, const struct vito_key *key)
+{
+    struct vito_key listed;
+    size_t size_bytes = list == NULL ? 0 : list->size_bytes;
+    for (size_t at = 0; at + sizeof(listed) <= size_bytes; at += sizeof(listed)) {
+        memcpy(&listed, list->bytes + at, sizeof(listed));
+        if (vito_digest_is(&listed.digest, &key->digest))
+            return true;
+    }
+    return false;
+}
+
 /* What was got with a key that is gone goes with it, as it did where it was removed. */
 static void
-revoke_if_gone(struct rt_actor *self, struct registry *registry, const struct vito_key *key)
+revoke_if_gone(struct rt_actor *self, struct registry *registry, const struct vito_key *key,
+               const struct rt_buffer *list)
 {
-    if (registry_find_key(registry, &key->digest) != NULL)
+    if (registry_find_key(registry, &key->digest) != NULL || is_listed(list, key))
         return;
     const struct registry_entry *entry = registry_find(registry, key->tenant_id);
     bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
     registry_revoke(self, awake ? entry->tenant : RT_NOBODY, key->id);
 }
 
-/* A key that cannot be kept for want of memory is as unknown as before. */
-static void
+/* False when some cannot be kept for want of memory: they are unknown for now. */
+static bool
 replace_keys(struct rt_actor *self, struct registry *registry, const char *tenant_id,
              const struct rt_buffer *list)
 {
@@ -125,8 +180,40 @@ replace_keys(struct rt_actor *self, struct registry *registry, const char *tenan
     while (old != NULL) {
         struct registry_key *entry = old;
         old = entry->next;
-        revoke_if_gone(self, registry, &entry->key);
+        revoke_if_gone(self, registry, &entry->key, list);
         rt_pool_give(entry, sizeof(*entry));
+    }
+    return fits;
+}
+
+/* Keys that could not be read stay as they are, until they can be. */
+static void
+on_keys_read(struct rt_actor *self, struct registry *registry, const struct registry_change *change,
+             const struct vito_stored *stored, const struct rt_buffer *list)
+{
+    if (stored->status == RT_OK && replace_keys(self, registry, change->tenant_id, list)) {
+        registry_expire_keys(self, registry);
+        return;
+    }
+    registry->keys_stale = true;
+    read_later(self, registry);
+}
+
+static void
+on_document_read(struct rt_actor *self, struct registry *registry,
+                 const struct registry_change *change, const struct vito_stored *stored,
+                 struct rt_buffer *document)
+{
+    struct registry_entry *entry = registry_find(registry, change->tenant_id);
+    if (entry == NULL || entry->phase != ENTRY_AWAKE)
+        return;
+    if (stored->status == RT_OK) {
+        registry_configure_tenant(self, entry, document);
+    } else if (stored->status == RT_NOT_FOUND) {
+        registry_drain_tenant(self, entry);
+    } else {
+        entry->stale = true;
+        read_later(self, registry);
     }
 }
 
@@ -135,16 +222,9 @@ registry_on_news_read(struct rt_actor *self, struct registry *registry,
                       const struct registry_change *change, const struct vito_stored *stored,
                       struct rt_buffer *document)
 {
-    if (change->kind == reads_keys && stored->status == RT_OK) {
-        replace_keys(self, registry, change->tenant_id, document);
-        registry_expire_keys(self, registry);
-    } else if (change->kind == reads_document) {
-        struct registry_entry *entry = registry_find(registry, change->tenant_id);
-        bool awake = entry != NULL && entry->phase == ENTRY_AWAKE;
-        if (awake && stored->status == RT_OK)
-            registry_configure_tenant(self, entry, document);
-        else if (awake && stored->status == RT_NOT_FOUND)
-            registry_drain_tenant(self, entry);
-    }
+    if (change->kind == reads_keys)
+        on_keys_read(self, registry, change, stored, document);
+    else if (change->kind == reads_document)
+        on_document_read(self, registry, change, stored, document);
     return change->kind == reads_keys || change->kind == reads_document;
 }

@@ -32,6 +32,7 @@ struct registry_entry {
     uint32_t slot;
     bool died;       /* and may have left legs open: it must be woken again, whoever asks */
     bool to_revive;  /* that failed, and is tried again soon */
+    bool stale;      /* its document was changed, and could not be read yet */
     uint32_t deaths; /* in this minute */
     uint64_t deaths_since_ns;
     struct registry_waiter *waiters;
@@ -81,6 +82,8 @@ struct registry {
     struct registry_entry **slots;
     uint32_t slot_count, slot_hint;
     uint64_t change_id;
+    bool keys_stale; /* they were changed, and could not be read yet */
+    struct rt_timer news_timer;
     struct rt_timer refusals_timer; /* the end of this minute, if any came */
     struct registry_refusals refusals[REGISTRY_REFUSALS_PLACES];
     uint32_t refusals_told; /* recorded one by one in this minute */
@@ -152,6 +155,8 @@ void registry_on_refusals_timer(struct rt_actor *self, struct registry *registry
 /* registry_news.c */
 void registry_on_news(struct rt_actor *self, struct registry *registry,
                       const struct vito_news *news);
+/* Reads again what could not be read. */
+void registry_on_news_timer(struct rt_actor *self, struct registry *registry);
 /* The answers to what was asked because of news; false when the change is another one. */
 bool registry_on_news_read(struct rt_actor *self, struct registry *registry,
                            const struct registry_change *change, const struct vito_stored *stored,

@@ -257,9 +257,14 @@ on_configure(struct rt_actor *self, struct tenant *tenant, struct rt_message *me
 {
     char problem[VITO_PROBLEM_BYTES];
     struct tenant_config *config;
-    if (tenant_config_parse(tenant->config->id, (const char *)message->buffer->bytes,
-                            message->buffer->size_bytes, &tenant->world->adapters, &config,
-                            problem) != RT_OK) {
+    enum rt_status status = tenant_config_parse(
+        tenant->config->id, (const char *)message->buffer->bytes, message->buffer->size_bytes,
+        &tenant->world->adapters, &config, problem);
+    if (status == RT_NO_MEMORY) {
+        rt_fail(self, "no_memory"); /* who wakes next reads it; this one would go by the old one */
+        return;
+    }
+    if (status != RT_OK) {
         rt_log(RT_LOG_ERROR, "tenant.not_configured", RT_STR("tenant", tenant->config->id),
                RT_STR("problem", problem)); /* it was checked when it was put */
         return;

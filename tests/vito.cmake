@@ -1,4 +1,4 @@
-foreach(unit account audit_chain audit_verify id identity json jwks jwt login_limit money period policy_config
+foreach(unit account audit_chain audit_verify hearing id identity json jwks jwt login_limit money period policy_config
     rate_limit rate_line
     rate_people rate_promises rate_window
     postgres secrets sqlite store intake ticket time_text zone)
@@ -6,6 +6,7 @@ foreach(unit account audit_chain audit_verify id identity json jwks jwt login_li
 endforeach()
 if(TARGET test_intake)
   target_link_libraries(test_intake PRIVATE vito_intake)
+  target_link_libraries(test_hearing PRIVATE vito_intake)
 endif()
 if(TARGET test_policy_config)
   target_link_libraries(test_policy_config PRIVATE PkgConfig::CJSON)

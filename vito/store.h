@@ -275,7 +275,7 @@ enum vito_news_kind {
 
 struct vito_news {
     enum vito_news_kind kind;
-    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": any; the store was away, and nothing was heard */
+    char tenant_id[VITO_TENANT_ID_BYTES]; /* "": any; the store was away, or news were lost */
 };
 
 struct vito_stored {

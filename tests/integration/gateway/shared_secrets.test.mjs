@@ -81,6 +81,26 @@ test('what was changed while a gateway heard nothing it reads when it is back', 
   await shows(other, twin, 'sk-two')
 })
 
+test('a change whose news were lost is known everywhere all the same', async () => {
+  const twin = await world.twin('silent', RICH)
+  await until(async () => (await other.turn(twin)).status === 200, 'the key everywhere')
+  const session = other.session(twin, { mode: 'text' })
+  await session.frame('session.started')
+  // What a gateway writes with a change, without its NOTIFY.
+  const change = sql =>
+    world.cluster.query(`${sql}; UPDATE vito.changes SET version = version + 1 RETURNING version`)
+  change(`UPDATE vito.tenants SET document = replace(document::text, '"1000.000000000"', '"0"')::json
+    WHERE tenant_id = 'silent'`)
+  for (const node of [world, other]) {
+    await until(async () => (await node.turn(twin)).status === 402, 'the limit everywhere')
+  }
+  change(`DELETE FROM vito.api_keys WHERE tenant_id = 'silent'`)
+  for (const node of [world, other]) {
+    await until(async () => (await node.turn(twin)).status === 401, 'the end of the key')
+  }
+  assert.equal((await session.closed).code, 4401)
+})
+
 test('with a key that is removed go the sessions and tickets it got, at every gateway', async () => {
   const twin = await world.twin('revoked', RICH)
   await until(async () => (await other.turn(twin)).status === 200, 'the key everywhere')

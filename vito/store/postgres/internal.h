@@ -4,6 +4,7 @@
 #ifndef VITO_STORE_POSTGRES_INTERNAL_H
 #define VITO_STORE_POSTGRES_INTERNAL_H
 
+#include "vito/store/hearing.h"
 #include "vito/store/postgres/books.h"
 #include "vito/store/postgres/link.h"
 #include "vito/store/postgres/postgres.h"
@@ -29,6 +30,9 @@ struct vito_postgres {
     bool begin_unread;     /* that result is still to be looked at */
     struct vito_books books;
     struct vito_pg_array news; /* for other gateways, with the commit */
+    bool news_are_numbered;    /* they tell of a change that all gateways keep in memory */
+    bool news_missed;          /* some were lost: what they were about is to be read again */
+    struct vito_hearing hearing;
     struct vito_pg_array columns[VITO_PG_COLUMNS_MAX];
     struct vito_pg_array keys[4];
 };
@@ -125,10 +129,15 @@ RT_MUST_USE enum vito_pg_outcome vito_pg_append(struct vito_postgres *database,
                                                 const struct vito_audit_event *event,
                                                 const char *details, size_t details_bytes);
 
-/* Tells other gateways, if there are any, with the commit. (news.c) */
+/* Tells other gateways, if there are any, with the commit, which sends them. (news.c) */
 void vito_pg_tell(struct vito_postgres *database, enum vito_news_kind kind, const char *tenant_id);
 
-/* The next thing another gateway told. False when there is none. (news.c) */
+void vito_pg_send_news(struct vito_postgres *database);
+
+/* Reads which change is the last one: what is read from now on has it. (news.c) */
+RT_MUST_USE enum rt_status vito_pg_begin_hearing(struct vito_postgres *database);
+
+/* The next thing another gateway told. False when there is none. Sets news_missed. (news.c) */
 RT_MUST_USE bool vito_pg_hear(struct vito_postgres *database, struct vito_news *news_out);
 
 /* Settles one node whose lease ran out `grace_ms` ago; *found_out tells whether there was one.

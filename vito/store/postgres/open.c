@@ -95,6 +95,8 @@ vito_pg_attach(struct vito_postgres *database)
         status = take_name(database);
     if (status == RT_OK)
         status = prepare(database);
+    if (status == RT_OK)
+        status = vito_pg_begin_hearing(database);
     if (status != RT_OK)
         vito_pg_disconnect(&database->link);
     return status;

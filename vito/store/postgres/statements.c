@@ -56,7 +56,8 @@ static const struct {
          " batch = $4::bigint"
          " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
          " RETURNING (SELECT count(*) FROM vito.nodes"
-         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+         " WHERE state = 'live' AND expires_at > clock_timestamp()),"
+         " (SELECT version FROM vito.changes WHERE id)"},
     /* Waits for a transaction of ours that is still under way. */
     [VITO_PG_NODE_BATCH] = {"node_batch", "SELECT batch FROM vito.nodes"
                                           " WHERE node = $1::text AND epoch = $2::bigint"
@@ -70,8 +71,16 @@ static const struct {
                            " AND node <> $1::text ORDER BY node LIMIT 1 FOR UPDATE SKIP LOCKED"},
     [VITO_PG_NODE_FENCE] = {"node_fence", "UPDATE vito.nodes SET epoch = epoch + 1, state = 'ended'"
                                           " WHERE node = $1::text"},
-    [VITO_PG_NOTIFY] = {"notify",
-                        "SELECT pg_notify('vito', line) FROM unnest($1::text[]) AS k (line)"},
+    [VITO_PG_NOTIFY] = {"notify", "SELECT pg_notify('vito', line || ' 0 ' || $2::text)"
+                                  " FROM unnest($1::text[]) AS k (line)"},
+    /* The row is locked from here to the commit, and news go out in the order of commits: so their
+     * numbers come in order. */
+    [VITO_PG_NOTIFY_CHANGE] =
+        {"notify_change",
+         "WITH change AS (UPDATE vito.changes SET version = version + 1 WHERE id RETURNING version)"
+         " SELECT pg_notify('vito', line || ' ' || version || ' ' || $2::text)"
+         " FROM change, unnest($1::text[]) AS k (line)"},
+    [VITO_PG_CHANGES] = {"changes", "SELECT version FROM vito.changes WHERE id"},
     [VITO_PG_NODE_OPEN_LEGS] =
         {"node_open_legs",
          "SELECT tenant_id, leg_id, period_start_ms, held_nusd FROM vito.usage"

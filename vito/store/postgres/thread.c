@@ -22,8 +22,9 @@ enum {
     RETRY_MAX_MS = 2000,
     RECONCILE_MS = 10000, /* how long the fate of a commit is asked for */
     TRIES_MAX = 3,        /* of a transaction that met another one's locks */
-    BEATS_PER_LEASE = 4,
-    GRACE_MS = 1000, /* after a lease has run out */
+    BEATS_PER_LEASE = 5,  /* once a second, if leases are as long as they are */
+    GRACE_MS = 1000,      /* after a lease has run out */
+    BEAT_EARLY_MS = 500,  /* for a look */
 };
 
 struct vito_postgres_thread {
@@ -33,6 +34,7 @@ struct vito_postgres_thread {
     pthread_t id;
     uint64_t beat_ns;  /* when the lease is to be renewed, unless it was by work */
     uint64_t reap_ns;  /* when the dead are to be looked for, work or not */
+    uint64_t look_ns;  /* when it is to be looked whether all news were heard */
     uint64_t retry_ns; /* away: when to try again */
     uint32_t retry_ms;
     pthread_mutex_t listener_lock;
@@ -115,13 +117,33 @@ mend(struct vito_postgres_thread *thread)
     plan_retry(thread);
 }
 
+/* Some may be missing: everything that news could be about is to be read again. */
+static void
+tell_all(struct vito_postgres_thread *thread)
+{
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_TENANT});
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_KEYS});
+    tell(thread, &(struct vito_news){.kind = VITO_NEWS_SECRETS});
+}
+
+static void
+tell_missed(struct vito_postgres_thread *thread)
+{
+    rt_log(RT_LOG_WARN, "store.news_missed", RT_I64("change", thread->database->hearing.heard));
+    tell_all(thread);
+}
+
 static void
 hear(struct vito_postgres_thread *thread)
 {
+    struct vito_postgres *database = thread->database;
     struct vito_news news;
     bool was_connected = is_connected(thread);
-    while (vito_pg_hear(thread->database, &news))
+    while (vito_pg_hear(database, &news))
         tell(thread, &news);
+    if (database->news_missed)
+        tell_missed(thread);
+    database->news_missed = false;
     if (was_connected && !is_connected(thread))
         mend(thread);
 }
@@ -141,10 +163,8 @@ attach(struct vito_postgres_thread *thread)
     plan_first_reap(thread);
     if (database->fenced)
         begin_life(thread);
-    thread->beat_ns = next_beat_ns(thread);
-    tell(thread, &(struct vito_news){.kind = VITO_NEWS_TENANT});
-    tell(thread, &(struct vito_news){.kind = VITO_NEWS_KEYS});
-    tell(thread, &(struct vito_news){.kind = VITO_NEWS_SECRETS});
+    thread->beat_ns = thread->look_ns = next_beat_ns(thread);
+    tell_all(thread);
 }
 
 /* Whether a transaction whose commit nobody confirmed took place. */
@@ -315,7 +335,17 @@ reap(struct vito_postgres_thread *thread)
     thread->beat_ns = thread->reap_ns = next_beat_ns(thread);
 }
 
-/* What is to be done by the clock. */
+/* What came of news was heard before. */
+static void
+look_for_missed(struct vito_postgres_thread *thread)
+{
+    thread->look_ns = next_beat_ns(thread);
+    if (vito_hearing_has_missed(&thread->database->hearing))
+        tell_missed(thread);
+}
+
+/* What is to be done by the clock. Each transaction that writes tells how much news there is, so
+ * with a look goes a beat, unless there is work. */
 static void
 keep(struct vito_postgres_thread *thread)
 {
@@ -323,11 +353,18 @@ keep(struct vito_postgres_thread *thread)
     if (!is_connected(thread)) {
         if (now >= thread->retry_ns)
             attach(thread);
-    } else if (now >= thread->reap_ns) {
-        reap(thread);
-    } else if (now >= thread->beat_ns) {
-        beat(thread);
+        return;
     }
+    bool looks = now >= thread->look_ns;
+    if (looks)
+        look_for_missed(thread);
+    if (now >= thread->reap_ns)
+        reap(thread);
+    else if (now >= thread->beat_ns ||
+             (looks && thread->beat_ns - now < BEAT_EARLY_MS * RT_NS_PER_MS))
+        beat(thread);
+    if (looks)
+        vito_hearing_await(&thread->database->hearing);
 }
 
 static uint64_t
@@ -335,7 +372,8 @@ due_ns(const struct vito_postgres_thread *thread)
 {
     if (!is_connected(thread))
         return thread->retry_ns;
-    return thread->reap_ns < thread->beat_ns ? thread->reap_ns : thread->beat_ns;
+    uint64_t due = thread->reap_ns < thread->beat_ns ? thread->reap_ns : thread->beat_ns;
+    return due < thread->look_ns ? due : thread->look_ns;
 }
 
 /* Waits for work, or for the time to do something by itself. */
@@ -380,7 +418,7 @@ vito_postgres_thread_start(struct vito_postgres *database, struct rt_system *sys
     thread->database = database;
     thread->world = rt_system_world(system);
     thread->retry_ms = RETRY_FIRST_MS;
-    thread->beat_ns = next_beat_ns(thread);
+    thread->beat_ns = thread->look_ns = next_beat_ns(thread);
     plan_first_reap(thread);
     pthread_mutex_init(&thread->listener_lock, NULL);
     if (vito_intake_init(&thread->intake, system) == RT_OK) {

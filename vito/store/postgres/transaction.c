@@ -53,6 +53,7 @@ vito_pg_begin(struct vito_postgres *database, const struct vito_pg_item *items, 
         database->batch++;
     }
     vito_pg_array_begin(&database->news, VITO_PG_TEXT);
+    database->news_are_numbered = false;
     database->in_transaction = true;
     database->begin_unread = true;
 }
@@ -72,6 +73,7 @@ read_begin(struct vito_postgres *database)
         return false;
     }
     database->nodes_live = vito_pg_i64(link, database->lease_result, 0, 0);
+    vito_hearing_ask(&database->hearing, vito_pg_i64(link, database->lease_result, 0, 1));
     return true;
 }
 
@@ -87,11 +89,7 @@ vito_pg_exchange(struct vito_postgres *database)
 enum vito_pg_outcome
 vito_pg_commit(struct vito_postgres *database)
 {
-    if (database->news.count > 0) {
-        struct vito_pg_arguments arguments = {0};
-        vito_pg_add_array(&arguments, &database->news);
-        vito_pg_send(&database->link, VITO_PG_NOTIFY, &arguments);
-    }
+    vito_pg_send_news(database);
     unsigned result = vito_pg_send_text(&database->link, "COMMIT");
     database->committing = true;
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
