@@ -418,7 +418,8 @@ worker_main(void *context)
         struct rt_actor *actor = find_work(thread);
         if (actor == NULL) {
             rt_worker_run_deferred(worker);
-            sleep_until_needed(thread);
+            if (is_alone(thread)) /* or what was deferred has woken one of ours */
+                sleep_until_needed(thread);
             continue;
         }
         run(thread, actor);

@@ -1,6 +1,7 @@
 /* The real scheduler under load from inside and outside: tokens on a ring, many to one, actors
- * that are born and die while others still send to them, and timers set and cancelled on
- * wandering actors. Every count must come out exactly; a lost wake-up hangs and is ended by the
+ * that are born and die while others still send to them, timers set and cancelled on wandering
+ * actors, and messages posted at the end of a worker's round, when it has nothing else to do. Every
+ * count must come out exactly; a lost wake-up hangs and is ended by the
  * test's timeout. */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -211,6 +212,46 @@ test_death(void)
         usleep(1000);
 }
 
+/* Goes on by a message that the end of the worker's round brings, as a socket's does. */
+struct rounds {
+    struct rt_deferred end;
+    struct rt_address self;
+    uint64_t left;
+};
+
+enum { ROUNDS = 2000 };
+
+static void
+round_ends(struct rt_deferred *end)
+{
+    struct rounds *rounds = RT_CONTAINER_OF(end, struct rounds, end);
+    CHECK(rt_post(runtime, rounds->self, rt_message_create(KIND_TOKEN, 0)) == RT_OK);
+}
+
+static void
+rounds_handle(struct rt_actor *self, void *state, struct rt_message *message)
+{
+    struct rounds *rounds = state;
+    if (message->kind == RT_KIND_START)
+        *rounds =
+            (struct rounds){.end = {.run = round_ends}, .self = rt_self(self), .left = ROUNDS};
+    if (rounds->left-- > 0)
+        rt_system_defer(runtime, &rounds->end);
+    else
+        atomic_fetch_add(&done, 1);
+}
+
+static void
+test_rounds(int worker)
+{
+    static const struct rt_behaviour going = {.name = "rounds",
+                                              .state_bytes = sizeof(struct rounds),
+                                              .limits = {10, 1 << 16},
+                                              .handle = rounds_handle};
+    spawn(&going, worker);
+    await(1);
+}
+
 int
 main(void)
 {
@@ -221,9 +262,11 @@ main(void)
     test_ring();
     test_fan_in();
     test_death();
+    test_rounds(0);
+    test_rounds(RT_ANY_WORKER);
     rt_system_stop(runtime);
     rt_system_destroy(runtime);
     rt_pool_thread_end();
-    puts("ring, fan-in and death: every count exact");
+    puts("ring, fan-in, death and rounds: every count exact");
     return 0;
 }
