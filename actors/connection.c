@@ -274,6 +274,9 @@ connection_handle(struct rt_actor *self, void *state, struct rt_message *message
         else if (connection->phase == CONNECTION_WEBSOCKET)
             connection_on_frame(self, connection, message);
         break;
+    case CONN_SLICE:
+        connection_on_slice(self, connection, message);
+        break;
     case REGISTRY_RESOLVED:
         on_resolved(self, connection, message);
         break;

@@ -137,18 +137,63 @@ connection_credit(struct rt_actor *self, struct connection *connection, uint32_t
     rt_send_control(self, connection->session, message);
 }
 
+static bool
+is_slow(const struct connection *connection)
+{
+    return connection->backlog.first != NULL ||
+           connection->calls->is_behind(connection->socket, CONNECTION_BEHIND_BYTES);
+}
+
+/* From now on the client has a while to take some of what waits for it. */
+static void
+owe(struct rt_actor *self, struct connection *connection)
+{
+    if (connection->credit_owed == 0 && !connection->slice_owed)
+        rt_timer_set(self, &connection->slow_timer, CONNECTION_SLOW_MAX_MS * RT_NS_PER_MS);
+}
+
 /* Output is credited as fast as the client reads, which is how a slow one slows its vendor. */
 static void
 account_output(struct rt_actor *self, struct connection *connection, uint32_t bytes)
 {
-    if (connection->credit_owed == 0 && connection->backlog.first == NULL &&
-        !connection->calls->is_behind(connection->socket, CONNECTION_BEHIND_BYTES)) {
+    if (connection->credit_owed == 0 && !is_slow(connection)) {
         connection_credit(self, connection, bytes);
         return;
     }
-    if (connection->credit_owed == 0)
-        rt_timer_set(self, &connection->slow_timer, CONNECTION_SLOW_MAX_MS * RT_NS_PER_MS);
+    owe(self, connection);
     connection->credit_owed += bytes;
+}
+
+static void
+ask_for_more(struct rt_actor *self, const struct connection *connection)
+{
+    rt_send_control(self, connection->session, rt_message_create_vital(SESSION_MORE, 0));
+}
+
+void
+connection_on_slice(struct rt_actor *self, struct connection *connection,
+                    const struct rt_message *message)
+{
+    if (connection->phase != CONNECTION_WEBSOCKET ||
+        !rt_address_is(connection->session, message->from))
+        return;
+    if (!is_slow(connection)) {
+        ask_for_more(self, connection);
+        return;
+    }
+    owe(self, connection);
+    connection->slice_owed = true;
+}
+
+static void
+pay(struct rt_actor *self, struct connection *connection)
+{
+    if (connection->credit_owed > 0)
+        connection_credit(self, connection, connection->credit_owed);
+    connection->credit_owed = 0;
+    if (connection->slice_owed)
+        ask_for_more(self, connection);
+    connection->slice_owed = false;
 }
 
 void
@@ -159,10 +204,9 @@ connection_on_drained(struct rt_actor *self, struct connection *connection)
         rt_timer_set(self, &connection->slow_timer, CONNECTION_SLOW_MAX_MS * RT_NS_PER_MS);
         return;
     }
-    if (connection->credit_owed == 0)
-        return;
-    connection_credit(self, connection, connection->credit_owed);
-    connection->credit_owed = 0;
+    pay(self, connection);
+    if (connection->ahead.messages > 0 && !rt_timer_is_armed(&connection->ahead.timer))
+        connection_on_look(self, connection);
 }
 
 void
@@ -219,9 +263,13 @@ account_input(struct rt_actor *self, struct connection *connection, size_t size_
         connection_on_look(self, connection);
 }
 
+/* While frames wait here for the client to read, it is not read either: connection_on_drained()
+ * looks again. */
 void
 connection_on_look(struct rt_actor *self, struct connection *connection)
 {
+    if (connection->backlog.first != NULL)
+        return;
     if (rt_waiting_bytes(connection->session) > CONNECTION_AHEAD_BYTES) {
         rt_timer_set(self, &connection->ahead.timer, CONNECTION_AHEAD_LOOK_MS * RT_NS_PER_MS);
         return;

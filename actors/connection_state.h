@@ -17,9 +17,10 @@
 #include "actors/messages.h"
 
 enum {
-    CONNECTION_AUDIO_BYTES_MAX = 8 << 20,             /* of one HTTP turn */
-    CONNECTION_BEHIND_BYTES = 16 * 1024,              /* unsent; above it output is not credited */
-    CONNECTION_HELD_BYTES_MAX = FRAME_WIRE_BYTES_MAX, /* waiting beside the socket's own queue */
+    CONNECTION_AUDIO_BYTES_MAX = 8 << 20, /* of one HTTP turn */
+    CONNECTION_BEHIND_BYTES = 16 * 1024,  /* unsent; above it output is not credited */
+    CONNECTION_HELD_BYTES_MAX =
+        64 * 1024,                      /* beside the socket's own queue; one frame may be larger */
     CONNECTION_AHEAD_BYTES = 64 * 1024, /* in the session's mailbox; above it clients wait */
     CONNECTION_AHEAD_LOOK_MS = 2,       /* to see whether the session has caught up */
     CONNECTION_SLOW_MAX_MS = 30000,     /* a reader that takes nothing for so long is closed */
@@ -85,6 +86,7 @@ struct connection {
 
     struct connection_backlog backlog;
     uint32_t credit_owed; /* output not yet credited, because the socket is slow */
+    bool slice_owed;      /* likewise: SESSION_MORE */
     struct rt_timer slow_timer;
     struct { /* forwarded to a session that has yet to catch up; the socket still counts it */
         unsigned messages;
@@ -170,6 +172,8 @@ void connection_on_frame(struct rt_actor *self, struct connection *connection,
                          struct rt_message *message);
 void connection_on_message(struct rt_actor *self, struct connection *connection,
                            struct rt_message *message);
+void connection_on_slice(struct rt_actor *self, struct connection *connection,
+                         const struct rt_message *message);
 /* The timer of `ahead`. */
 void connection_on_look(struct rt_actor *self, struct connection *connection);
 void connection_on_drained(struct rt_actor *self, struct connection *connection);

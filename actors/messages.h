@@ -75,8 +75,9 @@ enum twin_kind {
     SESSION_TERMINATE, /* struct session_terminate */
     SESSION_DETACHED,  /* no payload, from the connection: it broke, its client may come back */
     SESSION_RESUME, /* request, struct session_resume_ask, from the connection it comes back on →
-                       SESSION_RESUMED, and then the frames that were missed */
+                       SESSION_RESUMED, and then the frames that were missed, a slice at a time */
     SESSION_RESUMED,
+    SESSION_MORE, /* no payload, from the connection: there is room for the next slice */
 
     /* to a connection */
     CONN_FRAME,    /* struct frame_out, buffer: its body; from the session */
@@ -85,6 +86,8 @@ enum twin_kind {
     CONN_DRAINED,  /* no payload: what was queued has left */
     CONN_CLOSED,   /* no payload: the socket is gone, as its client wanted */
     CONN_BROKEN,   /* no payload: the socket is gone, and nobody said so */
+    CONN_SLICE,    /* no payload, from the session, behind a slice of missed frames: SESSION_MORE is
+                      sent when the socket has room for another */
     CONN_REPLACED, /* no payload, from the session: its client came back on another connection */
     CONN_ORPHANED, /* no payload, from itself: the session has ended and was heard out */
 

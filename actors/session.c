@@ -133,7 +133,8 @@ emit_ended(struct rt_actor *self, struct session *session)
 void
 session_check_end(struct rt_actor *self, struct session *session)
 {
-    if (session->phase != SESSION_ENDING || session->legs != NULL)
+    if (session->phase != SESSION_ENDING || session->legs != NULL ||
+        session_resume_is_behind(session))
         return;
     emit_ended(self, session);
     rt_stop(self, RT_EXIT_NORMAL);
@@ -389,6 +390,9 @@ session_handle(struct rt_actor *self, void *state, struct rt_message *message)
         break;
     case SESSION_RESUME:
         session_on_resume(self, session, message);
+        break;
+    case SESSION_MORE:
+        session_on_more(self, session, message);
         break;
     case SESSION_TERMINATE:
         on_terminate(self, session, message);

@@ -36,7 +36,7 @@ session_emit(struct rt_actor *self, struct session *session, struct rt_message *
         return;
     if (session->resume != NULL)
         session_resume_keep(self, session, frame);
-    if (!session->ready) {
+    if (!session->ready || session_resume_is_behind(session)) {
         rt_message_destroy(frame);
         return;
     }

@@ -50,8 +50,8 @@ used_bytes(enum frame_type type)
     return sizeof(struct frame_out);
 }
 
-static size_t
-weight(const struct session_kept *kept)
+size_t
+session_replay_weight(const struct session_kept *kept)
 {
     return sizeof(*kept) + kept->frame_bytes + (kept->body == NULL ? 0 : kept->body->size_bytes);
 }
@@ -62,7 +62,7 @@ drop_first(struct session_replay *replay)
     struct session_kept *kept = replay->first;
     replay->first = kept->next;
     replay->count--;
-    replay->size_bytes -= weight(kept);
+    replay->size_bytes -= session_replay_weight(kept);
     replay->dropped_seq = kept->seq;
     rt_buffer_release(kept->body);
     rt_pool_give(kept, sizeof(*kept) + kept->frame_bytes);
@@ -70,7 +70,7 @@ drop_first(struct session_replay *replay)
 
 void
 session_replay_keep(struct session_replay *replay, const struct frame_out *frame,
-                    struct rt_buffer *body, uint64_t tick, size_t bytes_max)
+                    struct rt_buffer *body, uint64_t tick, const struct session_replay_room *room)
 {
     RT_ASSERT(replay->count == 0 || replay->last->seq < frame->seq);
     uint32_t frame_bytes = used_bytes(frame->type);
@@ -91,9 +91,9 @@ session_replay_keep(struct session_replay *replay, const struct frame_out *frame
         replay->last->next = kept;
     replay->last = kept;
     replay->count++;
-    replay->size_bytes += weight(kept);
+    replay->size_bytes += session_replay_weight(kept);
     while (replay->count > 1 &&
-           (replay->count > SESSION_REPLAY_FRAMES_MAX || replay->size_bytes > bytes_max))
+           (replay->count > room->frames_max || replay->size_bytes > room->bytes_max))
         drop_first(replay);
 }
 

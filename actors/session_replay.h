@@ -16,11 +16,9 @@
 #include "actors/frames.h"
 #include "runtime/buffer.h"
 
-enum {
-    SESSION_REPLAY_FRAMES_MAX = 512,
-    /* Of bodies and all. While the client is there, only what may be on its way is needed. */
-    SESSION_REPLAY_BYTES_MAX = 128 * 1024,
-    SESSION_REPLAY_AWAY_BYTES_MAX = 512 * 1024,
+struct session_replay_room {
+    uint32_t frames_max;
+    size_t bytes_max; /* of bodies and all */
 };
 
 struct session_kept;
@@ -37,12 +35,13 @@ struct session_replay {
  * Keeps a frame; those that have no room any more are dropped, the oldest first. The newest is
  * always kept, but when there is no memory: then nothing up to it is.
  *
- *   body       its buffer, or NULL; a reference is taken
- *   tick       a clock of the caller's, for session_replay_forget()
- *   bytes_max  of all that is kept
+ *   body   its buffer, or NULL; a reference is taken
+ *   tick   a clock of the caller's, for session_replay_forget()
+ *   room   for all that is kept
  */
 void session_replay_keep(struct session_replay *replay, const struct frame_out *frame,
-                         struct rt_buffer *body, uint64_t tick, size_t bytes_max);
+                         struct rt_buffer *body, uint64_t tick,
+                         const struct session_replay_room *room);
 
 /* Drops what was kept before `tick`. */
 void session_replay_forget(struct session_replay *replay, uint64_t tick);
@@ -53,6 +52,9 @@ bool session_replay_has(const struct session_replay *replay, uint64_t seq);
 /* The oldest kept frame behind `seq`, or NULL; session_replay_next() goes on. */
 const struct session_kept *session_replay_find(const struct session_replay *replay, uint64_t seq);
 const struct session_kept *session_replay_next(const struct session_kept *kept);
+
+/* About how many bytes it takes. */
+size_t session_replay_weight(const struct session_kept *kept);
 
 /* The frame again, as it was. *body_out belongs to what is kept. */
 void session_replay_read(const struct session_kept *kept, struct frame_out *frame_out,

@@ -2,8 +2,12 @@
  * A session whose client's connection broke: it goes on for a while, and the client that shows its
  * token, and the credential it was opened with, takes it up where it was.
  *
- *   ATTACHED ──connection broke──► DETACHED ──resume──► ATTACHED: missed frames, then the rest
- *      └──resume on another one──┘     └── the window is over ──► ends, as when a client leaves
+ *   ATTACHED ──connection broke──► DETACHED ──resume──► BEHIND ──has got what it missed──► ATTACHED
+ *      └──resume on another one──┘     │                  └─ connection broke, or another ──► …
+ *                                      └── the window is over ──► ends, as when a client leaves
+ *
+ * Missed frames are sent a slice at a time, as the client reads them, and stay kept until then;
+ * what is said meanwhile is kept behind them.
  *
  * Nothing else changes meanwhile: legs run, are metered, paid for and cut, and the credential's end
  * is the session's. Output is credited as if it were read.
@@ -16,7 +20,19 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { SECRET_RANDOM_BYTES = 16, REPLAY_TICKS = 60 };
+enum {
+    SECRET_RANDOM_BYTES = 16,
+    REPLAY_TICKS = 60,
+    SLICE_BYTES = 16 * 1024, /* as they are kept; on the wire seldom more than twice that */
+};
+
+/* While the client is there, only what may be on its way is needed. While it is behind, a leg's
+ * window of output, and what else there is to say, come on top of what was kept for it. */
+static const struct session_replay_room rooms[] = {
+    [RESUME_ATTACHED] = {.frames_max = 512, .bytes_max = 128 << 10},
+    [RESUME_DETACHED] = {.frames_max = 512, .bytes_max = 512 << 10},
+    [RESUME_BEHIND] = {.frames_max = 1024, .bytes_max = 640 << 10},
+};
 
 void
 session_resume_init(struct rt_actor *self, struct session *session, uint64_t credential)
@@ -75,13 +91,11 @@ session_resume_keep(struct rt_actor *self, struct session *session, struct rt_me
     const struct frame_out *out = rt_message_payload(frame);
     if (out->type == FRAME_SESSION_ENDED)
         return; /* nobody can come back to it */
-    session_replay_keep(&resume->frames, out, frame->buffer, resume->tick,
-                        resume->detached ? SESSION_REPLAY_AWAY_BYTES_MAX
-                                         : SESSION_REPLAY_BYTES_MAX);
+    session_replay_keep(&resume->frames, out, frame->buffer, resume->tick, &rooms[resume->state]);
     if (!is_output(out))
         return;
     uint64_t bytes = frame->buffer->size_bytes + SESSION_FRAME_WEIGHT;
-    if (resume->detached)
+    if (resume->state == RESUME_DETACHED)
         credit(self, session, bytes);
     else
         resume->uncredited_bytes += bytes;
@@ -94,7 +108,7 @@ session_resume_tick(struct session *session)
     if (resume == NULL)
         return;
     resume->tick++;
-    if (!resume->detached && resume->tick > REPLAY_TICKS)
+    if (resume->state == RESUME_ATTACHED && resume->tick > REPLAY_TICKS)
         session_replay_forget(&resume->frames, resume->tick - REPLAY_TICKS);
 }
 
@@ -119,7 +133,7 @@ static void
 detach(struct rt_actor *self, struct session *session)
 {
     struct session_resume *resume = session->resume;
-    resume->detached = true;
+    resume->state = RESUME_DETACHED;
     session->ready = false;
     session->connection = RT_NOBODY;
     uint64_t bytes = resume->uncredited_bytes;
@@ -144,9 +158,12 @@ session_on_down(struct rt_actor *self, struct session *session, const struct rt_
     if (!rt_address_is(session->connection, down->who))
         return; /* of a connection before this one */
     session->ready = false;
+    if (session->resume != NULL)
+        session->resume->state = RESUME_DETACHED;
     if (session->keyed != NULL)
         return; /* the client may ask again for what comes of it */
     session_end(self, session, SESSION_USER_EXIT, 1000);
+    session_check_end(self, session); /* it may have waited for a client that was behind */
 }
 
 bool
@@ -179,29 +196,68 @@ judge(const struct session *session, struct rt_message *message)
     return problem_make(PROBLEM_NONE, NULL);
 }
 
-/* The new connection credits what is replayed; that was done before. */
+/* Better no connection than a false one. */
 static void
-replay(struct rt_actor *self, struct session *session, uint64_t last_seq)
+give_up_connection(struct rt_actor *self, const struct session *session)
+{
+    rt_exit(rt_system_of(self), session->connection, RT_EXIT_KILLED);
+}
+
+/* False when it could not be sent. The connection credits it, which was done before for what was
+ * said while nobody was there. */
+static bool
+send_again(struct rt_actor *self, struct session *session, const struct session_kept *kept)
 {
     struct session_resume *resume = session->resume;
-    const struct session_kept *kept = session_replay_find(&resume->frames, last_seq);
-    for (; kept != NULL; kept = session_replay_next(kept)) {
-        struct rt_message *message = rt_message_create(CONN_FRAME, sizeof(struct frame_out));
-        if (message == NULL) { /* better no connection than a false one */
-            rt_exit(rt_system_of(self), session->connection, RT_EXIT_KILLED);
-            return;
-        }
-        struct rt_buffer *body;
-        struct frame_out *frame = rt_message_payload(message);
-        session_replay_read(kept, frame, &body);
-        message->buffer = body == NULL ? NULL : rt_buffer_acquire(body);
-        if (is_output(frame))
-            resume->ahead_bytes += body->size_bytes + SESSION_FRAME_WEIGHT;
-        if (rt_send(self, session->connection, message) == RT_FULL) {
-            rt_exit(rt_system_of(self), session->connection, RT_EXIT_KILLED);
-            return;
-        }
+    struct rt_message *message = rt_message_create(CONN_FRAME, sizeof(struct frame_out));
+    if (message == NULL)
+        return false;
+    struct rt_buffer *body;
+    struct frame_out *frame = rt_message_payload(message);
+    session_replay_read(kept, frame, &body);
+    message->buffer = body == NULL ? NULL : rt_buffer_acquire(body);
+    if (is_output(frame) && frame->seq <= resume->credited_seq)
+        resume->ahead_bytes += body->size_bytes + SESSION_FRAME_WEIGHT;
+    resume->sent_seq = frame->seq;
+    return rt_send(self, session->connection, message) != RT_FULL;
+}
+
+static void
+send_slice(struct rt_actor *self, struct session *session)
+{
+    struct session_resume *resume = session->resume;
+    if (!session_replay_has(&resume->frames, resume->sent_seq)) { /* it reads too slowly */
+        give_up_connection(self, session);
+        return;
     }
+    const struct session_kept *kept = session_replay_find(&resume->frames, resume->sent_seq);
+    size_t sent_bytes = 0;
+    for (; kept != NULL && sent_bytes < SLICE_BYTES; kept = session_replay_next(kept)) {
+        if (!send_again(self, session, kept)) {
+            give_up_connection(self, session);
+            return;
+        }
+        sent_bytes += session_replay_weight(kept);
+    }
+    if (kept == NULL)
+        resume->state = RESUME_ATTACHED;
+    else if (rt_send(self, session->connection, rt_message_create_vital(CONN_SLICE, 0)) == RT_FULL)
+        give_up_connection(self, session);
+}
+
+void
+session_on_more(struct rt_actor *self, struct session *session, const struct rt_message *message)
+{
+    if (!session_resume_is_behind(session) || !rt_address_is(session->connection, message->from))
+        return;
+    send_slice(self, session);
+    session_check_end(self, session); /* it may have waited for this */
+}
+
+bool
+session_resume_is_behind(const struct session *session)
+{
+    return session->resume != NULL && session->resume->state == RESUME_BEHIND;
 }
 
 static void
@@ -216,18 +272,21 @@ static void
 attach(struct rt_actor *self, struct session *session, struct rt_message *message)
 {
     const struct session_resume_ask *ask = rt_message_payload(message);
-    if (!session->resume->detached)
+    struct session_resume *resume = session->resume;
+    if (resume->state != RESUME_DETACHED)
         replace(self, session);
-    session->resume->detached = false;
-    rt_timer_cancel(self, &session->resume->window_timer);
+    resume->state = RESUME_BEHIND;
+    resume->sent_seq = ask->last_seq;
+    resume->credited_seq = session->seq;
+    rt_timer_cancel(self, &resume->window_timer);
     session->connection = message->from;
     session->ready = true;
     rt_monitor(self, session->connection);
     rt_timer_set(self, &session->idle_timer, session->world->session_idle_ms * RT_NS_PER_MS);
-    replay(self, session, ask->last_seq);
     session_watch_expiry(self, session, ask->expires_ms);
     session->usage_sent_ns = 0;
     session_emit_usage(self, session, 0); /* so that the client sees it has come back */
+    send_slice(self, session);
 }
 
 void

@@ -93,15 +93,23 @@ struct session_said {
     struct rt_buffer *json; /* {"role":…,"content":…} */
 };
 
+enum session_resume_state {
+    RESUME_ATTACHED, /* the client is there */
+    RESUME_DETACHED, /* its connection broke: it is waited for */
+    RESUME_BEHIND,   /* it is back, and has not been sent all it missed */
+};
+
 /* What lets a client whose connection broke come back. */
 struct session_resume {
     char secret[FRAME_RESUME_SECRET_BYTES];
     uint64_t credential; /* names what it was opened by */
-    bool detached;       /* its connection broke: it waits for the client */
+    enum session_resume_state state;
     struct session_replay frames;
     uint64_t tick;             /* seconds it has been open, for the age of frames */
     uint64_t uncredited_bytes; /* sent, and not credited by the connection */
     uint64_t ahead_bytes;      /* credited by us, and to be so by the connection as well */
+    uint64_t sent_seq;         /* RESUME_BEHIND: the client was sent frames up to this one */
+    uint64_t credited_seq;     /* … and output up to this one was credited by us */
     struct rt_timer window_timer;
 };
 
@@ -261,6 +269,10 @@ void session_on_down(struct rt_actor *self, struct session *session, const struc
 bool session_on_resume_timer(struct rt_actor *self, struct session *session,
                              const struct rt_timer *timer);
 void session_on_resume(struct rt_actor *self, struct session *session, struct rt_message *message);
+void session_on_more(struct rt_actor *self, struct session *session,
+                     const struct rt_message *message);
+/* Whether frames are only kept, because the client has yet to be sent earlier ones. */
+bool session_resume_is_behind(const struct session *session);
 
 /* session_output.c */
 struct rt_message *session_frame(struct session *session, enum frame_type type,

@@ -7,6 +7,7 @@
 #include "runtime/compiler.h"
 
 static struct session_replay replay;
+static const struct session_replay_room room = {.frames_max = 512, .bytes_max = 128 << 10};
 
 static void
 keep(uint64_t seq, uint64_t tick, uint32_t body_bytes)
@@ -15,7 +16,7 @@ keep(uint64_t seq, uint64_t tick, uint32_t body_bytes)
     struct rt_buffer *body = body_bytes == 0 ? NULL : rt_buffer_create(body_bytes);
     if (body != NULL)
         memset(body->bytes, (int)seq, body_bytes);
-    session_replay_keep(&replay, &frame, body, tick, SESSION_REPLAY_BYTES_MAX);
+    session_replay_keep(&replay, &frame, body, tick, &room);
     rt_buffer_release(body);
 }
 
@@ -86,7 +87,7 @@ Test(session_replay, a_frame_comes_back_as_it_was)
             memcpy(frame.mode.reason, "client", 7);
         if (types[i] == FRAME_QUOTA_WARNING)
             frame.warning.remaining_nusd = 11;
-        session_replay_keep(&replay, &frame, body, 0, SESSION_REPLAY_BYTES_MAX);
+        session_replay_keep(&replay, &frame, body, 0, &room);
         session_replay_read(session_replay_find(&replay, i), &again, &its_body);
         cr_assert_eq(its_body, body);
         char first[2048];
@@ -103,26 +104,26 @@ Test(session_replay, a_frame_comes_back_as_it_was)
 
 Test(session_replay, too_many_frames_push_out_the_oldest_and_that_is_known)
 {
-    for (uint64_t seq = 1; seq <= SESSION_REPLAY_FRAMES_MAX + 2; seq++)
+    for (uint64_t seq = 1; seq <= room.frames_max + 2; seq++)
         keep(seq, 0, 0);
-    cr_assert_eq(replay.count, SESSION_REPLAY_FRAMES_MAX);
+    cr_assert_eq(replay.count, room.frames_max);
     cr_assert_not(session_replay_has(&replay, 1));
     cr_assert(session_replay_has(&replay, 2));
 }
 
 Test(session_replay, too_many_bytes_push_out_the_oldest_but_never_the_newest)
 {
-    keep(1, 0, SESSION_REPLAY_BYTES_MAX / 2);
-    keep(2, 0, SESSION_REPLAY_BYTES_MAX / 2);
+    keep(1, 0, (uint32_t)room.bytes_max / 2);
+    keep(2, 0, (uint32_t)room.bytes_max / 2);
     cr_assert_not(session_replay_has(&replay, 0));
     cr_assert(session_replay_has(&replay, 1));
-    keep(3, 0, 4 * SESSION_REPLAY_BYTES_MAX);
+    keep(3, 0, 4 * (uint32_t)room.bytes_max);
     cr_assert_eq(behind(0), 3);
     cr_assert_not(session_replay_has(&replay, 1));
     cr_assert(session_replay_has(&replay, 2));
     keep(4, 0, 10);
     cr_assert_eq(behind(0), 4);
-    cr_assert_leq(replay.size_bytes, SESSION_REPLAY_BYTES_MAX);
+    cr_assert_leq(replay.size_bytes, room.bytes_max);
 }
 
 Test(session_replay, old_frames_are_forgotten)
