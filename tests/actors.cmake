@@ -10,13 +10,13 @@ endif()
 # The twin's actors in the simulated world, over the embedded store's SQL.
 add_library(sim_world STATIC sim/world/sim_books.c sim/world/sim_chaos.c sim/world/sim_clients.c
   sim/world/sim_fleet.c sim/world/sim_life.c sim/world/sim_link.c sim/world/sim_shared.c
-  sim/world/sim_memory.c sim/world/sim_policy.c sim/world/sim_run.c sim/world/sim_store.c
+  sim/world/sim_memory.c sim/world/sim_operator.c sim/world/sim_policy.c sim/world/sim_run.c sim/world/sim_store.c
   sim/world/sim_vendors.c)
 # What actors take memory with goes through sim_memory.c, which fails by the dice.
 foreach(taker rt_pool_take rt_buffer_create rt_buffer_copy rt_table_add)
   target_link_options(sim_world INTERFACE LINKER:--wrap=${taker})
 endforeach()
-target_link_libraries(sim_world PUBLIC actors vito_sqlite
+target_link_libraries(sim_world PUBLIC actors vito_intake vito_sqlite
   PkgConfig::CJSON PkgConfig::MSGPACK PkgConfig::SODIUM PkgConfig::SQLITE)
 set(sim_seeds 1000)
 if(TWIN_SANITIZE)

@@ -1,10 +1,12 @@
 #include "tests/sim/world/sim_fleet.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/world/sim_link.h"
 #include "tests/sim/world/sim_memory.h"
+#include "tests/sim/world/sim_operator.h"
 #include "tests/sim/world/sim_run.h"
 #include "tests/stress/stress.h"
 #include "vito/store/sqlite/internal.h"
@@ -24,6 +26,12 @@ enum {
     OUTAGE_MAX_MS = 4000,
     BOOT_RETRY_MS = 500,
     COMES_WITHIN_MS = 2000,
+    OPERATES_EACH = 8, /* seeds: in one of them somebody adds and removes keys … */
+    OPERATES_AT = 4,
+    OPERATE_EVERY_MS = 1500,
+    LOST_NEWS_PER_MILLE = 200, /* … and not all gateways are told */
+    KNOWN_MS = 4000,           /* within which they must know all the same */
+    SHOW_MS = 20000,
 };
 
 struct node {
@@ -43,7 +51,8 @@ struct fleet {
     struct sim_link *links; /* of all lives, over or not */
     struct node nodes[SIM_NODES_MAX];
     unsigned count;
-    bool crashes, partitions, pauses;
+    bool crashes, partitions, pauses, operates;
+    struct sim_operator admin;
     bool over;    /* faults have healed */
     bool closing; /* nobody comes back any more */
 };
@@ -215,6 +224,20 @@ on_outage(void *context)
 }
 
 static void
+on_operate(void *context)
+{
+    struct fleet *fleet = context;
+    struct rt_random *dice = &fleet->admin.dice;
+    unsigned index = (unsigned)rt_random_below(dice, fleet->count);
+    struct node *node = &fleet->nodes[index];
+    if (fleet->over)
+        return;
+    if (node->is_up)
+        sim_operator_change(&fleet->admin, index, &node->life);
+    later(fleet, 1 + rt_random_below(dice, 2 * OPERATE_EVERY_MS), on_operate, fleet);
+}
+
+static void
 on_committed(void *context)
 {
     sim_books_check_ledger(&((struct sim_run *)context)->books);
@@ -241,6 +264,18 @@ choose_count(struct sim_run *run)
 {
     uint64_t most = run->options.nodes < SIM_NODES_MAX ? run->options.nodes : SIM_NODES_MAX;
     return rt_random_chance(&run->dice, 150) ? 1 : (unsigned)sim_run_dice(run, 2, most + 1);
+}
+
+static void
+begin_operator(struct fleet *fleet)
+{
+    fleet->operates = fleet->run->seed % OPERATES_EACH == OPERATES_AT;
+    if (!fleet->operates)
+        return;
+    sim_operator_begin(&fleet->admin, fleet->run->seed);
+    fleet->shared.news_dice = &fleet->admin.dice;
+    fleet->shared.lost_news_per_mille = LOST_NEWS_PER_MILLE;
+    later(fleet, OPERATE_EVERY_MS, on_operate, fleet);
 }
 
 static void
@@ -271,6 +306,7 @@ begin(struct fleet *fleet)
         later(fleet, 1 + dice(fleet, 2 * PAUSE_EVERY_MS), on_pause, fleet);
     if (run->swarm.outage)
         later(fleet, dice(fleet, LIFE_MS), on_outage, fleet);
+    begin_operator(fleet);
 }
 
 /* When it next does something, by the world's clock. */
@@ -371,6 +407,44 @@ is_tidy(const struct fleet *fleet)
 }
 
 static bool
+is_shown(const struct fleet *fleet)
+{
+    return sim_operator_is_free(&fleet->admin);
+}
+
+static void
+check_key(struct fleet *fleet, const struct sim_operator_key *key)
+{
+    struct sim_run *run = fleet->run;
+    char sql[128];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM vito_api_keys WHERE key_id = '%s'", key->id);
+    bool is_there = sim_store_query(run->database, sql) > 0;
+    for (unsigned i = 0; i < fleet->count; i++)
+        if (fleet->nodes[i].is_up)
+            sim_operator_show(&fleet->admin, i, &fleet->nodes[i].life, key);
+    if (!step_until(fleet, SHOW_MS, is_shown))
+        sim_books_find(&run->books, "answers: a gateway does not say whether it knows %s", key->id);
+    for (unsigned i = 0; i < fleet->count; i++) {
+        int status = fleet->admin.desks[i].status;
+        if (fleet->nodes[i].is_up && (status != 401) != is_there)
+            sim_books_find(&run->books, "news: a gateway says %d to %s, and the store %s it",
+                           status, key->id, is_there ? "has" : "does not have");
+    }
+}
+
+/* Whatever was lost on the way: gateways know what is so. */
+static void
+check_known(struct fleet *fleet)
+{
+    step_until(fleet, KNOWN_MS, NULL);
+    if (!step_until(fleet, ANSWER_MS, is_shown))
+        sim_books_find(&fleet->run->books, "answers: the operator waits for ever");
+    step_until(fleet, KNOWN_MS, NULL);
+    for (unsigned i = 0; i < fleet->admin.key_count && sim_run_is_sound(fleet->run); i++)
+        check_key(fleet, &fleet->admin.keys[i]);
+}
+
+static bool
 is_drained(const struct fleet *fleet)
 {
     bool drained = true;
@@ -427,6 +501,8 @@ close_all(struct fleet *fleet)
     run->fleet.reaped = fleet->shared.reaped;
     run->fleet.adopted = fleet->shared.adopted;
     run->fleet.recalled = fleet->shared.recalled;
+    run->fleet.changes = fleet->admin.changes;
+    run->fleet.lost_news = fleet->shared.lost_news;
     rt_sim_destroy(fleet->clock);
     while (fleet->links != NULL) {
         struct sim_link *link = fleet->links;
@@ -448,6 +524,8 @@ sim_fleet_run(struct sim_run *run)
         sim_books_find(&run->books, "answers: %u clients wait for ever", count_waiting(fleet));
     if (!step_until(fleet, TIDY_MS, is_tidy))
         sim_books_find(&run->books, "I6: what a gateway left that is gone is not settled");
+    if (sim_run_is_sound(run) && fleet->operates)
+        check_known(fleet);
     if (sim_run_is_sound(run))
         shut_down(fleet);
     if (sim_run_is_sound(run))

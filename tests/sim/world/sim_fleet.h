@@ -18,10 +18,11 @@ struct sim_run;
 struct sim_fleet_seen {
     unsigned gateways; /* lives of them */
     unsigned crashes, partitions, pauses, outages;
-    unsigned fenced;   /* transactions of gateways that had been taken for dead */
-    unsigned reaped;   /* gateways that were taken for dead by others */
-    unsigned adopted;  /* rooms that others ended */
-    unsigned recalled; /* times that one asked the others for money */
+    unsigned fenced;             /* transactions of gateways that had been taken for dead */
+    unsigned reaped;             /* gateways that were taken for dead by others */
+    unsigned adopted;            /* rooms that others ended */
+    unsigned recalled;           /* times that one asked the others for money */
+    unsigned changes, lost_news; /* of keys; news of them that did not arrive */
 };
 
 /* Within sim_run_seed(): with up to options.nodes gateways. */

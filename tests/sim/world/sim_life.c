@@ -2,6 +2,7 @@
 
 #include "actors/messages.h"
 #include "tests/sim/world/sim_memory.h"
+#include "tests/sim/world/sim_operator.h"
 #include "tests/sim/world/sim_policy.h"
 #include "tests/sim/world/sim_run.h"
 #include "tests/stress/stress.h"
@@ -42,6 +43,8 @@ begin_world(struct sim_life *life, const struct vito_store *store)
         .store = *store,
         .secrets = &no_secrets,
         .keyring = run->keyring,
+        .admin_token =
+            vito_key_digest(run->keyring, SIM_OPERATOR_TOKEN, sizeof(SIM_OPERATOR_TOKEN) - 1),
         .policies = sim_policy_port(life->sim),
         .adapters = sim_vendors_port(&life->vendors),
         .sessions_max = 20,

@@ -13,6 +13,7 @@ enum {
     RETRY_MS = 300,
     TICK_MS = 250,
     BEAT_MS = SIM_LEASE_MS / 4,
+    LOOK_MS = 1000,
 };
 
 static uint64_t
@@ -206,15 +207,35 @@ set_wake(struct sim_link *link)
     after(link, way_ns(link) / 4, on_wake, link);
 }
 
-/* There is a connection again. */
+/* Some news may be missing: all is to be read again. */
 static void
-attach(struct sim_link *link)
+tell_all(const struct sim_link *link)
 {
     struct rt_system *system = rt_sim_system(link->sim);
-    link->is_connected = true;
-    link->attached_ns = rt_sim_now_ns(link->sim);
     vito_store_tell(system, link->listener, &(struct vito_news){.kind = VITO_NEWS_TENANT});
     vito_store_tell(system, link->listener, &(struct vito_news){.kind = VITO_NEWS_KEYS});
+}
+
+/* There is a connection again. */
+static void
+attach(struct sim_link *link, const struct sim_transaction *transaction)
+{
+    link->is_connected = true;
+    link->attached_ns = rt_sim_now_ns(link->sim);
+    vito_hearing_begin(&link->hearing, transaction->change);
+    tell_all(link);
+}
+
+/* The planted bug is that it is not looked. */
+static void
+look_for_missed(struct sim_link *link, uint64_t now_ns)
+{
+    if (!link->is_connected || now_ns < link->look_ns)
+        return;
+    link->look_ns = now_ns + LOOK_MS * RT_NS_PER_MS;
+    if (link->shared->bug != STORE_LINK_DEAF && vito_hearing_has_missed(&link->hearing))
+        tell_all(link);
+    vito_hearing_await(&link->hearing);
 }
 
 static void
@@ -234,18 +255,20 @@ take_answer(struct sim_link *link, const struct sim_transaction *transaction)
         link->must_start = true;
     switch (transaction->kind) {
     case TRANSACTION_FATE:
-        attach(link);
+        attach(link, transaction);
         settle_doubt(link,
                      done && link->in_doubt != NULL && transaction->batch >= link->in_doubt->batch);
         break;
     case TRANSACTION_START:
         if (!link->is_connected)
-            attach(link);
+            attach(link, transaction);
         link->epoch = transaction->epoch;
         link->batch = 0;
         link->must_start = false;
         break;
     default:
+        if (done && transaction->writes)
+            vito_hearing_ask(&link->hearing, transaction->change);
         break;
     }
 }
@@ -319,6 +342,7 @@ on_tick(void *context)
     struct sim_link *link = context;
     uint64_t now_ns = rt_sim_now_ns(link->sim);
     after(link, TICK_MS * RT_NS_PER_MS, on_tick, link);
+    look_for_missed(link, now_ns);
     if (link->in_doubt != NULL && now_ns >= link->doubt_until_ns) {
         settle_doubt(link, false);
         set_wake(link);
@@ -359,6 +383,16 @@ sim_link_port(struct sim_link *link)
 }
 
 static void
+hear_change(struct sim_link *link, const struct sim_letter *letter)
+{
+    enum vito_heard heard = vito_hearing_take(&link->hearing, letter->change);
+    if (heard == VITO_HEARD_GAP)
+        tell_all(link);
+    else if (heard == VITO_HEARD_NEXT && !letter->is_own)
+        vito_store_tell(rt_sim_system(link->sim), link->listener, &letter->news);
+}
+
+static void
 on_letter(void *context)
 {
     struct sim_letter *letter = context;
@@ -367,18 +401,21 @@ on_letter(void *context)
     if (link->is_dead || link->cuts_answers || !link->is_connected)
         return;
     sim_link_catch_up(link);
-    vito_store_tell(rt_sim_system(link->sim), link->listener, &letter->news);
+    if (letter->change > 0)
+        hear_change(link, letter);
+    else
+        vito_store_tell(rt_sim_system(link->sim), link->listener, &letter->news);
 }
 
 void
-sim_link_tell(struct sim_link *link, const struct vito_news *news)
+sim_link_tell(struct sim_link *link, const struct vito_news *news, int64_t change, bool is_own)
 {
     struct sim_letter *letter = link->letters, *end = link->letters + SIM_LETTERS_MAX;
     while (letter < end && letter->link != NULL)
         letter++;
     if (letter == end)
         return;
-    *letter = (struct sim_letter){.link = link, .news = *news};
+    *letter = (struct sim_letter){.link = link, .news = *news, .change = change, .is_own = is_own};
     CHECK(rt_sim_after(link->shared->clock, way_ns(link), on_letter, letter));
 }
 
@@ -389,6 +426,7 @@ sim_link_open(struct sim_link *link, int64_t epoch)
     link->end = &link->first;
     link->is_connected = true;
     link->attached_ns = rt_sim_now_ns(link->sim);
+    vito_hearing_begin(&link->hearing, link->shared->changes);
     link->beat_ns = link->attached_ns + BEAT_MS * RT_NS_PER_MS;
     after(link, TICK_MS * RT_NS_PER_MS, on_tick, link);
 }

@@ -11,6 +11,7 @@
 #define TESTS_SIM_WORLD_SIM_LINK_H
 
 #include "tests/sim/world/sim_shared.h"
+#include "vito/store/hearing.h"
 
 enum { SIM_LETTERS_MAX = 64 };
 
@@ -18,6 +19,8 @@ enum { SIM_LETTERS_MAX = 64 };
 struct sim_letter {
     struct sim_link *link; /* NULL: it has arrived */
     struct vito_news news;
+    int64_t change; /* of which they are; 0: of none that is numbered */
+    bool is_own;
 };
 
 struct sim_link {
@@ -41,6 +44,8 @@ struct sim_link {
     bool wake_is_set, tick_is_set;
     struct sim_transaction *transactions; /* all that are looked at by somebody */
     struct sim_letter letters[SIM_LETTERS_MAX];
+    struct vito_hearing hearing;
+    uint64_t look_ns;
 };
 
 /* For a gateway whose epoch has begun. `link` outlives the gateway, and the clock. */
@@ -54,8 +59,9 @@ void sim_link_close(struct sim_link *link);
 
 struct vito_store sim_link_port(struct sim_link *link);
 
-/* Sends news. It may get lost. */
-void sim_link_tell(struct sim_link *link, const struct vito_news *news);
+/* Sends news. It may get lost. `change` is its number, if it is numbered, or 0. */
+void sim_link_tell(struct sim_link *link, const struct vito_news *news, int64_t change,
+                   bool is_own);
 
 /* The gateway's time, by the world's clock. */
 uint64_t sim_link_now_ns(const struct sim_link *link);

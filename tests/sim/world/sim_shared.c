@@ -243,9 +243,31 @@ has_news(const struct sim_item *item, struct vito_news *news_out)
         return false;
     if (request->op == VITO_BUDGET_RETURN)
         return true;
+    news_out->kind = VITO_NEWS_KEYS;
+    if (request->op == VITO_KEY_ADD || request->op == VITO_KEY_REMOVE)
+        return true;
     news_out->kind = VITO_NEWS_RECALL;
     return request->op == VITO_BUDGET_GRANT && request->budget.need_nusd > 0 &&
            stored->budget.granted_nusd == 0 && stored->budget.reserved_nusd > 0;
+}
+
+static bool
+is_lost(struct sim_shared *shared, int64_t change)
+{
+    bool is_lost = change > 0 && shared->news_dice != NULL &&
+                   rt_random_chance(shared->news_dice, shared->lost_news_per_mille);
+    shared->lost_news += is_lost;
+    return is_lost;
+}
+
+/* Each gateway hears of changes, who made them as well: by their numbers it knows that it did. */
+static void
+tell_change(struct sim_shared *shared, unsigned from, const struct vito_news *news)
+{
+    shared->changes++; /* such requests have a transaction to themselves */
+    for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+        if (shared->links[i] != NULL && !is_lost(shared, shared->changes))
+            sim_link_tell(shared->links[i], news, shared->changes, i == from);
 }
 
 static void
@@ -255,10 +277,14 @@ tell(struct sim_shared *shared, const struct sim_transaction *transaction)
     for (const struct sim_item *item = transaction->items; item != NULL; item = item->next) {
         if (!has_news(item, &news))
             continue;
+        if (news.kind == VITO_NEWS_KEYS) {
+            tell_change(shared, transaction->node, &news);
+            continue;
+        }
         shared->recalled += news.kind == VITO_NEWS_RECALL;
         for (unsigned i = 0; i < SIM_NODES_MAX; i++)
             if (i != transaction->node && shared->links[i] != NULL)
-                sim_link_tell(shared->links[i], &news);
+                sim_link_tell(shared->links[i], &news, 0, false);
     }
 }
 
@@ -306,6 +332,7 @@ sim_shared_carry_out(struct sim_shared *shared, struct sim_transaction *transact
 {
     const struct sim_lease *lease = &shared->leases[transaction->node];
     bool is_ours = lease->epoch == transaction->epoch && lease->is_live;
+    transaction->change = shared->changes;
     switch (transaction->kind) {
     case TRANSACTION_FATE:
         transaction->outcome = is_ours ? TRANSACTION_DONE : TRANSACTION_FENCED;

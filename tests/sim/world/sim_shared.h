@@ -45,7 +45,10 @@ struct sim_shared {
     unsigned rollback_per_mille;           /* a transaction is rolled back, and says so */
     unsigned lost_ack_per_mille;           /* it is committed, and the connection breaks */
     enum sim_store_bug bug;
-    unsigned fenced, reaped, adopted, recalled;
+    int64_t changes;             /* of what gateways keep in memory */
+    struct rt_random *news_dice; /* NULL: news of changes are not lost but with a connection */
+    unsigned lost_news_per_mille;
+    unsigned fenced, reaped, adopted, recalled, lost_news;
 };
 
 /* A request of an actor, and its answer. */
@@ -81,6 +84,7 @@ struct sim_transaction {
     bool writes, may_reap;
     bool is_lost_ack;     /* the answer is not to arrive */
     int64_t epoch, batch; /* whose it is; answers of FATE and START: what the store has */
+    int64_t change;       /* the last one, when it began */
     struct sim_item *items;
     bool is_over, is_off_the_wire; /* nobody looks at it any more: the link, the network */
 };

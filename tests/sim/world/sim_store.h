@@ -26,6 +26,7 @@ enum sim_store_bug {
     STORE_REAPS_NOBODY,     /* what a gateway that died has left is left */
     STORE_LINK_PRETENDS,    /* a gateway whose lease is over goes on as if it were not */
     STORE_ADOPTS_UNCHECKED, /* lets who a room was taken from hold more for it */
+    STORE_LINK_DEAF,        /* nobody looks whether news were lost */
 };
 
 /* Whether a planted bug is to forget a transaction with such a request. */
