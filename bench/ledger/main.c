@@ -7,6 +7,7 @@
  * settled; each is timed by itself.
  */
 #include <getopt.h>
+#include <glob.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static const char help[] =
     "usage: twin-bench-ledger [--postgres] [--legs N] [--depth N]\n"
     "\n"
     "Opens and settles vendor legs on a new store and prints both rates, and the processor time\n"
-    "of this process for each, as JSON. The store is a SQLite file in a temporary directory, or\n"
-    "with --postgres a PostgreSQL server of its own.\n"
+    "of this process and of the server for each, as JSON. The store is a SQLite file in a\n"
+    "temporary directory, or with --postgres a PostgreSQL server of its own.\n"
     "\n"
     "  --postgres    on PostgreSQL\n"
     "  --legs N      of one round (100000)\n"
@@ -53,6 +54,7 @@ struct options {
 struct bench {
     struct options options;
     struct vito_store store;
+    pid_t server; /* 0: the store has none */
     sem_t done;
 };
 
@@ -160,9 +162,60 @@ seconds_of(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* Processor time of one process that lives: /proc/[pid]/schedstat begins with it. */
+static double
+process_seconds(const char *directory)
+{
+    char path[64];
+    unsigned long long spent_ns = 0;
+    snprintf(path, sizeof(path), "%s/schedstat", directory);
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fscanf(file, "%llu", &spent_ns) != 1)
+        spent_ns = 0;
+    if (file != NULL)
+        fclose(file);
+    return (double)spent_ns / 1e9;
+}
+
+static pid_t
+parent_of(const char *directory)
+{
+    char path[64];
+    int parent = 0;
+    snprintf(path, sizeof(path), "%s/stat", directory);
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+        parent = 0;
+    if (file != NULL)
+        fclose(file);
+    return parent;
+}
+
+/* Of the server: its backend, and those that write the log and the pages. */
+static double
+server_seconds(pid_t server)
+{
+    glob_t found;
+    double sum_s = 0;
+    if (server == 0 || glob("/proc/[0-9]*", 0, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        if (parent_of(found.gl_pathv[i]) == server)
+            sum_s += process_seconds(found.gl_pathv[i]);
+    globfree(&found);
+    return sum_s;
+}
+
 struct span {
-    double wall_s, cpu_s;
+    double wall_s, cpu_s, server_cpu_s;
 };
+
+static struct span
+now(const struct bench *bench)
+{
+    return (struct span){seconds_of(CLOCK_MONOTONIC), seconds_of(CLOCK_PROCESS_CPUTIME_ID),
+                         server_seconds(bench->server)};
+}
 
 /* Carries out one phase; how long it took. */
 static struct span
@@ -172,12 +225,13 @@ run_phase(struct bench *bench, struct rt_system *actors, struct rt_address telle
     if (message == NULL)
         fail("out of memory");
     memcpy(rt_message_payload(message), &phase, sizeof(phase));
-    struct span begun = {seconds_of(CLOCK_MONOTONIC), seconds_of(CLOCK_PROCESS_CPUTIME_ID)};
+    struct span begun = now(bench);
     if (rt_post(actors, teller, message) != RT_OK)
         fail("the teller refused its work");
     sem_wait(&bench->done);
-    return (struct span){seconds_of(CLOCK_MONOTONIC) - begun.wall_s,
-                         seconds_of(CLOCK_PROCESS_CPUTIME_ID) - begun.cpu_s};
+    struct span ended = now(bench);
+    return (struct span){ended.wall_s - begun.wall_s, ended.cpu_s - begun.cpu_s,
+                         ended.server_cpu_s - begun.server_cpu_s};
 }
 
 static void
@@ -195,9 +249,10 @@ run(struct bench *bench, struct rt_system *actors)
     struct span settled = run_phase(bench, actors, teller, PHASE_SETTLE);
     unsigned legs = bench->options.legs;
     printf("{\"opens_per_s\":%.0f,\"settles_per_s\":%.0f,\"open_cpu_us\":%.2f,"
-           "\"settle_cpu_us\":%.2f}\n",
+           "\"settle_cpu_us\":%.2f,\"open_server_cpu_us\":%.2f,\"settle_server_cpu_us\":%.2f}\n",
            legs / opened.wall_s, legs / settled.wall_s, 1e6 * opened.cpu_s / legs,
-           1e6 * settled.cpu_s / legs);
+           1e6 * settled.cpu_s / legs, 1e6 * opened.server_cpu_s / legs,
+           1e6 * settled.server_cpu_s / legs);
 }
 
 static void
@@ -249,6 +304,7 @@ on_postgres(struct bench *bench, struct rt_system *actors)
     if (thread == NULL)
         fail("cannot start the store");
     bench->store = vito_postgres_thread_store(thread);
+    bench->server = cluster.pid;
     run(bench, actors);
     rt_system_stop(actors);
     vito_postgres_thread_stop(thread);

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -233,6 +235,24 @@ vito_intake_take(struct vito_intake *intake, struct vito_intake_item *items[VITO
     atomic_fetch_sub_explicit(&intake->waiting, count, memory_order_relaxed);
     rt_gauge_add(&waiting_requests, -(int64_t)count);
     return count;
+}
+
+static int
+by_tenant(const void *a, const void *b)
+{
+    const struct vito_intake_item *const *one = a, *const *other = b;
+    int order = strcmp((*one)->request.tenant_id, (*other)->request.tenant_id);
+    if (order != 0)
+        return order;
+    return (*one)->place < (*other)->place ? -1 : 1;
+}
+
+void
+vito_intake_group(struct vito_intake_item **items, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        items[i]->place = i;
+    qsort(items, count, sizeof(struct vito_intake_item *), by_tenant);
 }
 
 void

@@ -32,6 +32,7 @@ struct vito_intake_item {
     struct rt_address caller;
     uint64_t request_id;
     struct vito_request request;
+    unsigned place;            /* in what is grouped */
     struct vito_stored stored; /* the answer */
     struct rt_buffer *document;
 };
@@ -70,6 +71,10 @@ void vito_intake_submit(struct vito_intake *intake, struct rt_actor *caller,
  * readable. Threads: the taker. */
 unsigned vito_intake_take(struct vito_intake *intake,
                           struct vito_intake_item *items[VITO_INTAKE_BATCH_MAX]);
+
+/* Puts requests of each tenant side by side, tenants by their names; each one's keep their order. A
+ * store whose indices lead with the tenant finds and writes neighbours then. Threads: the taker. */
+void vito_intake_group(struct vito_intake_item **items, unsigned count);
 
 /* Sends an item's answer and frees it. With `done` false it is RT_UNAVAILABLE. */
 void vito_intake_answer(struct vito_intake *intake, struct vito_intake_item *item, bool done);

@@ -139,6 +139,23 @@ Test(intake, a_request_about_no_tenant_keeps_its_place_among_all)
         cr_assert_eq(numbers[i], i + 1);
 }
 
+Test(intake, a_batch_is_grouped_by_tenant_and_each_ones_requests_keep_their_order)
+{
+    for (unsigned i = 0; i < 30; i++) { /* they come in turn: 1 2 1 2 … */
+        submit(quiet, 1);
+        submit(crowd, 1);
+    }
+    struct vito_intake_item *items[VITO_INTAKE_BATCH_MAX];
+    cr_assert_eq(vito_intake_take(&intake, items), 60);
+    vito_intake_group(items, 60);
+    for (unsigned i = 0; i < 60; i++) {
+        const char *tenant_id = i < 30 ? crowd : quiet;
+        cr_assert_str_eq(items[i]->request.tenant_id, tenant_id);
+        cr_assert_eq(items[i]->request_id, i < 30 ? 2 * i + 2 : 2 * (i - 30) + 1);
+        vito_intake_answer(&intake, items[i], false);
+    }
+}
+
 Test(intake, many_tenants_fill_a_batch_together)
 {
     char name[VITO_TENANT_ID_BYTES];

@@ -11,6 +11,7 @@
 
 #include "tests/support/cluster.h"
 #include "tests/unit/vito/store_suite.h"
+#include "vito/store/postgres/link.h"
 #include "vito/store/postgres/postgres.h"
 
 static char uri[256], admin_uri[256], name[32];
@@ -307,6 +308,61 @@ Test(postgres, a_gateway_may_neither_change_nor_remove_what_was_recorded)
         expect_refused(changes[i], "append-only"); /* not even its owner */
     }
     expect_refused("UPDATE vito.audit_heads SET pruned_seq = 1, seq = 2", "up to a checkpoint");
+}
+
+/* How the server would carry a statement out for a gateway, as one text. */
+static void
+explain(PGconn *connection, enum vito_pg_statement statement, char *plan, size_t room)
+{
+    const char *text = vito_pg_statement_text(statement);
+    int arguments = 0;
+    for (const char *at = strchr(text, '$'); at != NULL; at = strchr(at + 1, '$')) {
+        int number = (int)strtol(at + 1, NULL, 10);
+        arguments = number > arguments ? number : arguments;
+    }
+    char sql[256] = "EXPLAIN (COSTS OFF) EXECUTE explained (NULL";
+    for (int i = 1; i < arguments; i++)
+        strncat(sql, ", NULL", sizeof(sql) - strlen(sql) - 1);
+    strncat(sql, ")", sizeof(sql) - strlen(sql) - 1);
+    PQclear(PQexec(connection, "DEALLOCATE ALL"));
+    PQclear(PQprepare(connection, "explained", text, 0, NULL));
+    PGresult *result = PQexec(connection, sql);
+    cr_assert_eq(PQresultStatus(result), PGRES_TUPLES_OK, "%s", PQresultErrorMessage(result));
+    plan[0] = '\0';
+    for (int i = 0; i < PQntuples(result); i++) {
+        strncat(plan, PQgetvalue(result, i, 0), room - strlen(plan) - 2);
+        strncat(plan, "\n", 2);
+    }
+    PQclear(result);
+}
+
+/* A plan for few rows stays until the server counts them again, when there are many. */
+Test(postgres, rows_are_found_by_their_keys_though_there_are_few)
+{
+    open_with_grant(1000, 600);
+    run_sql("INSERT INTO vito.usage (tenant_id, leg_id, period_start_ms, node, epoch, provider_id,"
+            " mode, state, held_nusd, opened_ms) SELECT 'cantor', 'leg_' || i, 0, 'a', 1, 'p',"
+            " 'text', 'open', 1, 1 FROM generate_series(1, 3) AS i; ANALYZE");
+    static const struct {
+        enum vito_pg_statement statement;
+        const char *index;
+    } looks[] = {{VITO_PG_LOAD_BUDGETS, "budgets_pkey"},  {VITO_PG_SAVE_BUDGETS, "budgets_pkey"},
+                 {VITO_PG_LOAD_GRANTS, "grants_pkey"},    {VITO_PG_LOAD_LEGS, "usage_pkey"},
+                 {VITO_PG_SAVE_LEGS, "usage_pkey"},       {VITO_PG_LOAD_HEADS, "audit_heads_pkey"},
+                 {VITO_PG_SAVE_HEADS, "audit_heads_pkey"}};
+    struct vito_pg_link link = {.world = rt_world_real()};
+    cr_assert_eq(vito_pg_connect(&link, uri), RT_OK);
+    PQclear(PQexec(link.connection, "SET ROLE twin_gateway; SET vito.tenants = '{cantor}'"));
+    for (size_t i = 0; i < RT_COUNT_OF(looks); i++) {
+        char plan[8192], scan[64];
+        snprintf(scan, sizeof(scan), "Index Scan using %s", looks[i].index);
+        explain(link.connection, looks[i].statement, plan, sizeof(plan));
+        const char *at = strstr(plan, scan);
+        cr_assert_not_null(at, "%s", plan);
+        cr_assert_not_null(strstr(at, "Index Cond: ("), "%s", plan);
+        cr_assert_null(strstr(plan, "Join Filter"), "%s", plan);
+    }
+    vito_pg_disconnect(&link);
 }
 
 Test(postgres, a_gateway_sees_the_tenants_it_names_and_no_others)

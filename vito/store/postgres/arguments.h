@@ -12,7 +12,16 @@
 #include <stdint.h>
 
 /* The types we send, by their numbers in pg_type. */
-enum vito_pg_type { VITO_PG_BYTEA = 17, VITO_PG_I64 = 20, VITO_PG_TEXT = 25, VITO_PG_JSON = 114 };
+enum vito_pg_type {
+    VITO_PG_BYTEA = 17,
+    VITO_PG_I64 = 20,
+    VITO_PG_TEXT = 25,
+    VITO_PG_TID = 27, /* where a row is */
+    VITO_PG_JSON = 114,
+};
+
+/* A place, as it is sent: a block and a number within. */
+enum { VITO_PG_TID_BYTES = 6 };
 
 /* Grows and is used again; zeroed is empty. */
 struct vito_pg_array {

@@ -11,6 +11,7 @@
 #include "runtime/table.h"
 #include "vito/audit_chain.h"
 #include "vito/store.h"
+#include "vito/store/postgres/arguments.h"
 #include "vito/store/postgres/postgres.h"
 
 enum { VITO_PG_BATCH_MAX = 1000 };
@@ -30,7 +31,7 @@ struct vito_pg_grant {
     char node[VITO_NODE_BYTES];
     int64_t period_start_ms, epoch;
     int64_t left_nusd, granted_nusd;
-    bool changed;
+    bool added, changed;
 };
 
 struct vito_pg_leg {
@@ -38,7 +39,8 @@ struct vito_pg_leg {
     char tenant_id[VITO_TENANT_ID_BYTES];
     char node[VITO_NODE_BYTES];
     int64_t period_start_ms, epoch, opened_ms, overrun_nusd;
-    struct vito_leg row; /* at_ms: of its settlement */
+    struct vito_leg row;              /* at_ms: of its settlement */
+    uint8_t place[VITO_PG_TID_BYTES]; /* of one that is there: until the transaction ends */
     bool settled, added, changed;
     bool adopted; /* of a former life: nobody's account knows of what it holds */
 };

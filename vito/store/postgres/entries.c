@@ -35,6 +35,7 @@ grant_of(struct vito_books *books, const char *tenant_id, int64_t period_start_m
     RT_TEXT_SET(key.tenant_id, tenant_id);
     RT_TEXT_SET(key.node, owner->node);
     struct vito_pg_grant *grant = vito_books_grant(books, &key);
+    key.added = true;
     return grant != NULL ? grant : vito_books_add_grant(books, &key);
 }
 

@@ -44,8 +44,8 @@ struct vito_pg_item {
     struct rt_buffer *document;
 };
 
-/* Months of a batch, as they come: tenants take turns in it, so each comes again and again. Some
- * that were seen are forgotten, so a month can be new twice. Zeroed: none. */
+/* Months of a batch, as they come, each again and again. Some that were seen are forgotten, so a
+ * month can be new twice. Zeroed: none. */
 enum { VITO_PG_SEEN = 256 };
 struct vito_pg_seen {
     const struct vito_request *at[VITO_PG_SEEN];

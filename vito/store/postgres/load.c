@@ -126,7 +126,6 @@ send_trail(struct vito_postgres *database, const struct vito_pg_item *items, siz
     }
     struct vito_pg_arguments heads = {0}, events = {0};
     vito_pg_add_array(&heads, tenants);
-    vito_pg_send(&database->link, VITO_PG_MAKE_HEADS, &heads);
     vito_pg_send(&database->link, VITO_PG_LOAD_HEADS, &heads);
     vito_pg_add_array(&events, owners);
     vito_pg_add_array(&events, ids);
@@ -201,6 +200,10 @@ take_legs(struct vito_postgres *database, unsigned result)
             .adopted = vito_pg_i64(link, result, i, 12) != 0,
         };
         struct vito_leg *row = &leg.row;
+        const void *place = vito_pg_bytes(link, result, i, 14, sizeof(leg.place));
+        if (place == NULL)
+            return false;
+        memcpy(leg.place, place, sizeof(leg.place));
         vito_pg_copy(link, result, i, 0, leg.tenant_id, sizeof(leg.tenant_id));
         vito_pg_copy(link, result, i, 1, row->id, sizeof(row->id));
         vito_pg_copy(link, result, i, 4, leg.node, sizeof(leg.node));
@@ -227,7 +230,8 @@ take_heads(struct vito_postgres *database, unsigned result)
         if (chain == NULL)
             return false;
         memcpy(head.chain.bytes, chain, sizeof(head.chain.bytes));
-        if (vito_books_add_head(&database->books, &head) == NULL)
+        if (vito_books_head(&database->books, head.tenant_id) == NULL &&
+            vito_books_add_head(&database->books, &head) == NULL)
             return false;
     }
     return true;
@@ -248,10 +252,16 @@ take_events(struct vito_postgres *database, unsigned result)
     return true;
 }
 
+/* What the first reading did not find. */
+struct missing {
+    bool months, heads;
+    unsigned first; /* result */
+};
+
 /* A leg can be of another month than its request says, or of a grant that is not this life's. Asks
  * for what is not there yet; false when nothing is missing. */
 static bool
-send_missing(struct vito_postgres *database)
+send_missing_months(struct vito_postgres *database)
 {
     const struct vito_pg_leg *legs = database->books.legs.rows;
     begin_keys(database);
@@ -268,6 +278,37 @@ send_missing(struct vito_postgres *database)
     return true;
 }
 
+/* Begins the trails of tenants that have none; false when there are none such. */
+static bool
+send_missing_heads(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
+{
+    struct vito_pg_array *tenants = &database->keys[0];
+    struct vito_pg_seen seen = {{NULL}};
+    vito_pg_array_begin(tenants, VITO_PG_TEXT);
+    for (size_t i = 0; i < count; i++) {
+        const struct vito_request *request = items[i].request;
+        if (is_sound(request) && is_about_trail(request) && vito_pg_is_new(&seen, request) &&
+            vito_books_head(&database->books, request->tenant_id) == NULL)
+            vito_pg_array_add_text(tenants, request->tenant_id);
+    }
+    if (tenants->count == 0)
+        return false;
+    struct vito_pg_arguments heads = {0};
+    vito_pg_add_array(&heads, tenants);
+    vito_pg_send(&database->link, VITO_PG_MAKE_HEADS, &heads);
+    vito_pg_send(&database->link, VITO_PG_LOAD_HEADS, &heads);
+    return true;
+}
+
+static bool
+take_missing(struct vito_postgres *database, const struct missing *missing)
+{
+    unsigned first = missing->first;
+    if (missing->months && !(take_months(database, first) && take_grants(database, first + 1)))
+        return false;
+    return !missing->heads || take_heads(database, first + (missing->months ? 3 : 1));
+}
+
 enum vito_pg_outcome
 vito_pg_load(struct vito_postgres *database, const struct vito_pg_item *items, size_t count)
 {
@@ -279,15 +320,17 @@ vito_pg_load(struct vito_postgres *database, const struct vito_pg_item *items, s
     enum vito_pg_outcome outcome = vito_pg_exchange(database);
     if (outcome != VITO_PG_DONE)
         return outcome;
-    bool taken = take_months(database, first) && take_grants(database, first + 1) &&
-                 take_legs(database, first + 2) && take_heads(database, first + 4) &&
-                 take_events(database, first + 5);
-    unsigned more = database->link.sent;
-    if (!taken || !send_missing(database))
-        return taken ? VITO_PG_DONE : VITO_PG_LOST;
+    if (!take_months(database, first) || !take_grants(database, first + 1) ||
+        !take_legs(database, first + 2) || !take_heads(database, first + 3) ||
+        !take_events(database, first + 4))
+        return VITO_PG_LOST;
+    struct missing missing = {.first = database->link.sent};
+    missing.months = send_missing_months(database);
+    missing.heads = send_missing_heads(database, items, count);
+    if (!missing.months && !missing.heads)
+        return VITO_PG_DONE;
     outcome = vito_pg_exchange(database);
     if (outcome != VITO_PG_DONE)
         return outcome;
-    taken = take_months(database, more) && take_grants(database, more + 1);
-    return taken ? VITO_PG_DONE : VITO_PG_LOST;
+    return take_missing(database, &missing) ? VITO_PG_DONE : VITO_PG_LOST;
 }

@@ -54,8 +54,9 @@ save_months(struct vito_postgres *database)
     send_columns(database, VITO_PG_SAVE_BUDGETS, RT_COUNT_OF(types), false);
 }
 
+/* Those that are new, or those that are there. */
 static void
-save_grants(struct vito_postgres *database)
+save_grants(struct vito_postgres *database, bool added)
 {
     static const enum vito_pg_type types[] = {VITO_PG_TEXT, VITO_PG_I64, VITO_PG_TEXT,
                                               VITO_PG_I64,  VITO_PG_I64, VITO_PG_I64};
@@ -63,7 +64,7 @@ save_grants(struct vito_postgres *database)
     const struct vito_pg_grant *grants = database->books.grants.rows;
     begin_columns(database, types, RT_COUNT_OF(types));
     for (size_t i = 0; i < database->books.grants.count; i++) {
-        if (!grants[i].changed)
+        if (!grants[i].changed || grants[i].added != added)
             continue;
         vito_pg_array_add_text(&columns[0], grants[i].tenant_id);
         vito_pg_array_add_i64(&columns[1], grants[i].period_start_ms);
@@ -72,7 +73,8 @@ save_grants(struct vito_postgres *database)
         vito_pg_array_add_i64(&columns[4], grants[i].left_nusd);
         vito_pg_array_add_i64(&columns[5], grants[i].granted_nusd);
     }
-    send_columns(database, VITO_PG_SAVE_GRANTS, RT_COUNT_OF(types), false);
+    send_columns(database, added ? VITO_PG_ADD_GRANTS : VITO_PG_SAVE_GRANTS, RT_COUNT_OF(types),
+                 false);
 }
 
 /* What a settlement adds to a leg; nulls while it is open. Seven columns. */
@@ -125,7 +127,7 @@ add_legs(struct vito_postgres *database)
 static void
 save_legs(struct vito_postgres *database)
 {
-    static const enum vito_pg_type types[] = {VITO_PG_TEXT, VITO_PG_TEXT, VITO_PG_I64, VITO_PG_I64,
+    static const enum vito_pg_type types[] = {VITO_PG_TID,  VITO_PG_TEXT, VITO_PG_I64, VITO_PG_I64,
                                               VITO_PG_TEXT, VITO_PG_I64,  VITO_PG_I64, VITO_PG_I64,
                                               VITO_PG_I64,  VITO_PG_I64};
     struct vito_pg_array *columns = database->columns;
@@ -134,7 +136,7 @@ save_legs(struct vito_postgres *database)
     for (size_t i = 0; i < database->books.legs.count; i++) {
         if (legs[i].added || !legs[i].changed)
             continue;
-        vito_pg_array_add_text(&columns[0], legs[i].tenant_id);
+        vito_pg_array_add_bytes(&columns[0], legs[i].place, sizeof(legs[i].place));
         vito_pg_array_add_text(&columns[1], legs[i].row.id);
         vito_pg_array_add_i64(&columns[2], legs[i].row.held_nusd);
         add_settlement(&columns[3], &legs[i]);
@@ -214,7 +216,8 @@ void
 vito_pg_save(struct vito_postgres *database)
 {
     save_months(database);
-    save_grants(database);
+    save_grants(database, true);
+    save_grants(database, false);
     add_legs(database);
     save_legs(database);
     add_events(database);

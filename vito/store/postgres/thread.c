@@ -279,14 +279,26 @@ static unsigned
 count_group(const struct vito_postgres_thread *thread, unsigned first, unsigned count)
 {
     unsigned end = first + 1;
-    enum vito_op op = thread->items[first].request->op;
+    enum vito_op op = thread->batch[first]->request.op;
     bool grouped = vito_pg_is_grouped(op), of_tickets = vito_pg_is_about_tickets(op);
     for (; (grouped || of_tickets) && end < count; end++) {
-        op = thread->items[end].request->op;
+        op = thread->batch[end]->request.op;
         if (vito_pg_is_grouped(op) != grouped || vito_pg_is_about_tickets(op) != of_tickets)
             break;
     }
     return end - first;
+}
+
+/* Tenants know nothing of each other, so they need not take turns within a transaction. */
+static void
+order_group(struct vito_postgres_thread *thread, unsigned first, unsigned count)
+{
+    vito_intake_group(&thread->batch[first], count);
+    for (unsigned i = first; i < first + count; i++)
+        thread->items[i] = (struct vito_pg_item){
+            .request = &thread->batch[i]->request,
+            .stored = {.op = thread->batch[i]->request.op},
+        };
 }
 
 static void
@@ -294,13 +306,9 @@ drain(struct vito_postgres_thread *thread)
 {
     unsigned count;
     while ((count = vito_intake_take(&thread->intake, thread->batch)) > 0) {
-        for (unsigned i = 0; i < count; i++)
-            thread->items[i] = (struct vito_pg_item){
-                .request = &thread->batch[i]->request,
-                .stored = {.op = thread->batch[i]->request.op},
-            };
         for (unsigned first = 0, size; first < count; first += size) {
             size = count_group(thread, first, count);
+            order_group(thread, first, size);
             run_group(thread, first, size);
         }
         thread->beat_ns = next_beat_ns(thread); /* each of them renewed the lease */
