@@ -120,7 +120,6 @@ tenant_record(struct rt_actor *self, struct tenant *tenant, const struct policy_
     if (*place == NULL)
         return; /* a decision that cannot be explained is still a decision */
     struct tenant_decision *record = *place;
-    memset(record, 0, sizeof(*record));
     record->decision = *decision;
     record->question = *question;
     record->question.user = NULL;
@@ -129,9 +128,9 @@ tenant_record(struct rt_actor *self, struct tenant *tenant, const struct policy_
     record->question.settings = NULL;
     record->question.memory = NULL;
     record->at_ms = rt_wall_ms(self);
-    snprintf(record->action, sizeof(record->action), "%s", action);
-    snprintf(record->policy, sizeof(record->policy), "%s", tenant->config->policy);
-    snprintf(record->facts, sizeof(record->facts), "%s", facts);
+    RT_TEXT_SET(record->action, action);
+    RT_TEXT_SET(record->policy, tenant->config->policy);
+    RT_TEXT_SET(record->facts, facts);
 }
 
 const struct tenant_decision *

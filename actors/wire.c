@@ -200,10 +200,18 @@ json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
 static void
 json_key(struct wire_writer *writer, const char *key, bool is_first)
 {
-    if (!is_first)
-        put_byte(writer, ',');
-    json_string(writer, key, strlen(key));
-    put_byte(writer, ':');
+    size_t size_bytes = strlen(key);
+    uint8_t *at = reserve(writer, size_bytes + 4);
+    if (at == NULL)
+        return;
+    *at = ',';
+    at += !is_first;
+    *at++ = '"';
+    memcpy(at, key, size_bytes);
+    at += size_bytes;
+    *at++ = '"';
+    *at++ = ':';
+    writer->size_bytes = (size_t)(at - writer->bytes);
 }
 
 static void

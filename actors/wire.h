@@ -42,7 +42,7 @@ struct wire_writer *wire_begin(enum wire_format format);
 /* Ends the document. RT_OK | RT_NO_MEMORY. */
 RT_MUST_USE enum rt_status wire_end(struct wire_writer *writer, struct wire_bytes *bytes_out);
 
-/* Values. `key` is NULL inside arrays and for the document itself. */
+/* Values. `key` is NULL inside arrays and for the document itself; it has nothing to escape. */
 void wire_open_map(struct wire_writer *writer, const char *key);
 void wire_open_array(struct wire_writer *writer, const char *key);
 void wire_close(struct wire_writer *writer);

@@ -217,8 +217,9 @@ static void
 read_ending(lua_State *state, struct ending *ending)
 {
     struct adapter_result *result = &ending->result;
+    const char *kind = text_at(state, 1);
     for (size_t i = 0; i < RT_COUNT_OF(kinds); i++) {
-        if (strcmp(kinds[i].name, text_at(state, 1)) == 0)
+        if (strcmp(kinds[i].name, kind) == 0)
             result->error = kinds[i].error;
     }
     copy_line(ending->detail, sizeof(ending->detail), text_at(state, 2));

@@ -12,7 +12,8 @@
 
 enum {
     SLOTS_PER_LEVEL = 4,
-    MEMBERS_USUAL = 4,       /* a table of more grows */
+    ITEMS_USUAL = 4,
+    MEMBERS_USUAL = 8,       /* a table of more grows */
     DIGITS_MAX = 18,         /* of a whole number in an int64_t, which becomes the nearest double */
     CHARACTER_BYTES_MAX = 4, /* of UTF-8 */
 };
@@ -273,8 +274,8 @@ read_table_raise(struct reader *reader, char closing)
     luaL_checkstack(state, SLOTS_PER_LEVEL, "JSON is nested too deep");
     skip_blanks(reader);
     bool is_empty = is_at(reader, closing), is_list = closing == ']';
-    int usual = is_empty ? 0 : MEMBERS_USUAL;
-    lua_createtable(state, is_list ? usual : 0, is_list ? 0 : usual);
+    lua_createtable(state, is_list && !is_empty ? ITEMS_USUAL : 0,
+                    is_list || is_empty ? 0 : MEMBERS_USUAL);
     bool is_whole = is_empty  ? skip(reader, closing)
                     : is_list ? read_items_raise(reader)
                               : read_members_raise(reader);
