@@ -141,6 +141,7 @@ settle_epoch(struct sim_shared *shared, int64_t epoch, int64_t heir)
     char tenant_id[VITO_TENANT_ID_BYTES];
     struct vito_leg leg = {.outcome = "recovered", .at_ms = wall_ms(shared)};
     CHECK(vito_tally_write(shared->database) == RT_OK);
+    vito_tally_forget(shared->database); /* legs change behind its back */
     adopt(shared, epoch, heir);
     while (find_open(shared, epoch, &leg, tenant_id)) {
         struct vito_stored stored = {.op = VITO_LEG_SETTLE};

@@ -839,15 +839,16 @@ store_suite_what_is_rolled_back_never_was(const struct store_driver *driver)
 {
     open_month(driver, 1000);
     cr_assert_eq(driver->begin(driver->self), RT_OK);
-    struct vito_request requests[] = {request_of(VITO_BUDGET_GRANT, "cantor"),
-                                      leg_request(VITO_LEG_OPEN, "1", 10),
-                                      leg_request(VITO_LEG_SETTLE, "1", 0)};
+    struct vito_request requests[] = {
+        request_of(VITO_BUDGET_GRANT, "cantor"), leg_request(VITO_LEG_OPEN, "1", 10),
+        leg_request(VITO_LEG_SETTLE, "1", 0), leg_request(VITO_LEG_OPEN, "2", 10)};
     requests[0].budget.want_nusd = 500;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < RT_COUNT_OF(requests); i++)
         cr_assert_eq(execute(driver, &requests[i]).status, RT_OK);
     driver->rollback(driver->self);
     cr_assert_eq(open_month(driver, 1000).reserved_nusd, 0);
     cr_assert_eq(settle_leg(driver, "1", 0).status, RT_NOT_FOUND);
+    cr_assert_eq(settle_leg(driver, "2", 0).status, RT_NOT_FOUND);
     cr_assert_eq(list_audit(driver), 0);
     driver->check(driver->self);
 }

@@ -536,6 +536,46 @@ Test(sqlite, policy_configs_are_kept_by_version)
     cr_assert_eq(number_of("SELECT count(*) FROM vito_policy_configs"), 3, "they outlive it");
 }
 
+static void
+do_in_batch(const struct vito_request *request)
+{
+    struct vito_stored stored;
+    struct rt_buffer *document = NULL;
+    cr_assert(vito_sqlite_execute(database, request, &stored, &document));
+    cr_assert_eq(stored.status, RT_OK);
+}
+
+/* More legs than are remembered, some of them extended, settled the last one first. */
+Test(sqlite, each_of_many_legs_is_settled_by_its_own_intent)
+{
+    enum { LEGS = 2000 };
+    cr_assert_eq(open_store(true), RT_OK);
+    open_month(3 * LEGS);
+    cr_assert_eq(vito_sqlite_begin(database), RT_OK);
+    for (int number = 0; number < LEGS; number++) {
+        struct vito_request request = leg_of(VITO_LEG_OPEN, number);
+        snprintf(request.leg.session_id, sizeof(request.leg.session_id), "ses_%d", number);
+        snprintf(request.leg.decision_id, sizeof(request.leg.decision_id), "dec_%d", number);
+        request.leg.mode = number % VITO_MODE_COUNT;
+        do_in_batch(&request);
+        request.op = VITO_LEG_EXTEND;
+        request.leg.held_nusd = 2;
+        if (number % 7 == 0)
+            do_in_batch(&request);
+    }
+    for (int number = LEGS - 1; number >= 0; number--) {
+        struct vito_request request = leg_of(VITO_LEG_SETTLE, number);
+        do_in_batch(&request);
+    }
+    cr_assert_eq(vito_sqlite_commit(database), RT_OK);
+    cr_assert_eq(number_of("SELECT count(*) FROM vito_audit_logs AS a JOIN vito_usage AS u"
+                           " ON u.leg_id = a.id WHERE state = 'settled' AND a.mode = u.mode"
+                           " AND a.session_id = u.session_id AND a.decision_id = u.decision_id"
+                           " AND a.session_id = 'ses_' || CAST(substr(leg_id, 5) AS INTEGER)"),
+                 LEGS);
+    cr_assert_eq(number_of("SELECT posted_nusd FROM vito_budgets"), LEGS);
+}
+
 Test(sqlite, an_overrun_is_recorded_with_its_leg)
 {
     cr_assert_eq(open_store(true), RT_OK);

@@ -3,9 +3,27 @@
  */
 #include <string.h>
 
+#include "runtime/text.h"
 #include "vito/audit_chain.h"
 #include "vito/store/settlement.h"
 #include "vito/store/sqlite/internal.h"
+
+/* What its settlement would read. */
+static void
+keep_row(struct vito_sqlite *database, const struct vito_request *request)
+{
+    const struct vito_leg *leg = &request->leg;
+    struct vito_leg_row row = {.is_open = true,
+                               .period_start_ms = request->period_start_ms,
+                               .epoch = database->epoch,
+                               .held_nusd = leg->held_nusd,
+                               .mode = leg->mode};
+    RT_TEXT_SET(row.session_id, leg->session_id);
+    RT_TEXT_SET(row.provider_id, leg->provider_id);
+    RT_TEXT_SET(row.decision_id, leg->decision_id);
+    RT_TEXT_SET(row.policy_version, leg->policy_version);
+    vito_tally_keep_leg(database, request->tenant_id, leg->id, &row);
+}
 
 enum rt_status
 vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *request,
@@ -21,7 +39,10 @@ vito_handle_leg_open(struct vito_sqlite *database, const struct vito_request *re
         vito_text(leg->session_id), vito_text(leg->provider_id), vito_text(leg->decision_id),
         vito_text(leg->policy_version), vito_text(vito_mode_name(leg->mode)),
         vito_i64(leg->held_nusd), vito_i64(leg->at_ms));
-    return status == RT_EMPTY ? RT_OK : status;
+    if (status != RT_EMPTY)
+        return status;
+    keep_row(database, request);
+    return RT_OK;
 }
 
 enum rt_status
@@ -29,6 +50,8 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
                        struct vito_answer *answer)
 {
     (void)answer;
+    struct vito_leg_row before;
+    (void)vito_tally_take_leg(database, request->tenant_id, request->leg.id, &before);
     enum rt_status status =
         VITO_QUERY(database, QUERY_LEG_EXTEND, vito_text(request->leg.id),
                    vito_text(request->tenant_id), vito_i64(request->leg.held_nusd));
@@ -37,21 +60,12 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
     return vito_query_changes(database) > 0 ? RT_OK : RT_NOT_FOUND;
 }
 
-/* A leg as LEG_OPEN wrote it: who it is for is not said again. */
-struct row {
-    bool is_open, is_adopted;
-    int64_t period_start_ms, epoch, held_nusd, cost_nusd;
-    char session_id[VITO_ID_BYTES];
-    char provider_id[VITO_PROVIDER_BYTES];
-    char decision_id[VITO_ID_BYTES];
-    char policy_version[VITO_VERSION_BYTES];
-    enum vito_mode mode;
-};
-
 static enum rt_status
 read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id,
-         struct row *row_out)
+         struct vito_leg_row *row_out)
 {
+    if (vito_tally_take_leg(database, tenant_id, leg_id, row_out))
+        return RT_OK;
     enum rt_status status =
         VITO_QUERY(database, QUERY_LEG_READ, vito_text(leg_id), vito_text(tenant_id));
     if (status != RT_OK)
@@ -71,7 +85,7 @@ read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id
 }
 
 static enum rt_status
-add_record(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+add_record(struct vito_sqlite *database, const char *tenant_id, const struct vito_leg_row *row,
            const struct vito_leg *leg)
 {
     const struct vito_audit_record record = {
@@ -96,7 +110,7 @@ add_record(struct vito_sqlite *database, const char *tenant_id, const struct row
 
 /* Each step can only fail by breaking the transaction, so all of it happens or nothing. */
 static enum rt_status
-settle_open(struct vito_sqlite *database, const char *tenant_id, const struct row *row,
+settle_open(struct vito_sqlite *database, const char *tenant_id, const struct vito_leg_row *row,
             const struct vito_leg *leg, struct vito_budget *budget_out)
 {
     struct vito_tally_month *month;
@@ -112,7 +126,8 @@ settle_open(struct vito_sqlite *database, const char *tenant_id, const struct ro
     if (VITO_QUERY(database, QUERY_LEG_SETTLE, vito_text(leg->id), vito_i64(leg->at_ms),
                    vito_text(leg->outcome), vito_i64(leg->cost_nusd),
                    vito_i64(leg->cost_nusd - settlement.paid_nusd), vito_i64(leg->use.tokens),
-                   vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY)
+                   vito_i64(leg->use.media_ms), vito_i64(leg->use.interactions)) != RT_EMPTY ||
+        vito_query_changes(database) != 1)
         return RT_UNAVAILABLE;
     return add_record(database, tenant_id, row, leg) == RT_EMPTY ? RT_OK : RT_UNAVAILABLE;
 }
@@ -121,7 +136,7 @@ enum rt_status
 vito_leg_settle(struct vito_sqlite *database, const char *tenant_id, const struct vito_leg *leg,
                 struct vito_stored *stored)
 {
-    struct row row;
+    struct vito_leg_row row;
     enum rt_status status = read_row(database, tenant_id, leg->id, &row);
     if (status != RT_OK)
         return status;

@@ -151,7 +151,7 @@ static const char *const texts[QUERY_COUNT] = {
         " coalesce(cost_nusd, 0) FROM vito_usage WHERE leg_id = ?1 AND tenant_id = ?2",
     [QUERY_LEG_SETTLE] = "UPDATE vito_usage SET state = 'settled', settled_ms = ?2, outcome = ?3,"
                          " cost_nusd = ?4, overrun_nusd = ?5, tokens = ?6, media_ms = ?7,"
-                         " interactions = ?8 WHERE leg_id = ?1",
+                         " interactions = ?8 WHERE leg_id = ?1 AND state = 'open'",
     [QUERY_LEG_FIND_OPEN] = "SELECT leg_id, tenant_id, held_nusd FROM vito_usage"
                             " WHERE state = 'open' AND node = ?1 AND epoch < ?2"
                             " ORDER BY leg_id LIMIT 1",

@@ -45,6 +45,7 @@ adopt(struct vito_sqlite *database)
 bool
 vito_store_recover(struct vito_sqlite *database, int64_t now_ms)
 {
+    vito_tally_forget(database); /* of the life before, where it is the same database */
     if (!begin_epoch(database, now_ms) || !adopt(database))
         return false;
     enum rt_status status;

@@ -140,3 +140,32 @@ vito_tally_set_tail(struct vito_sqlite *database, const char *tenant_id,
     tail->changed = true;
     return RT_EMPTY;
 }
+
+static struct vito_tally_leg *
+place_of_leg(struct vito_sqlite *database, const char *leg_id)
+{
+    return &database->tally.legs[rt_hash_text(leg_id) % VITO_TALLY_LEGS];
+}
+
+void
+vito_tally_keep_leg(struct vito_sqlite *database, const char *tenant_id, const char *leg_id,
+                    const struct vito_leg_row *row)
+{
+    struct vito_tally_leg *place = place_of_leg(database, leg_id);
+    RT_TEXT_SET(place->id, leg_id);
+    RT_TEXT_SET(place->tenant_id, tenant_id);
+    place->row = *row;
+}
+
+bool
+vito_tally_take_leg(struct vito_sqlite *database, const char *tenant_id, const char *leg_id,
+                    struct vito_leg_row *row_out)
+{
+    struct vito_tally_leg *place = place_of_leg(database, leg_id);
+    if (leg_id[0] == '\0' || strcmp(place->id, leg_id) != 0 ||
+        strcmp(place->tenant_id, tenant_id) != 0)
+        return false;
+    *row_out = place->row;
+    place->id[0] = '\0';
+    return true;
+}
