@@ -179,6 +179,17 @@ json_escaped(struct wire_writer *writer, const char *text, size_t size_bytes)
     put_byte(writer, '"');
 }
 
+/* Writes a text in quotes where there is room for it; returns where it ends. */
+static inline uint8_t *
+quote(uint8_t *at, const char *text, size_t size_bytes)
+{
+    *at++ = '"';
+    memcpy(at, text, size_bytes);
+    at += size_bytes;
+    *at++ = '"';
+    return at;
+}
+
 /* `text` may be NULL when it has no bytes. */
 static void
 json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
@@ -189,12 +200,8 @@ json_string(struct wire_writer *writer, const char *text, size_t size_bytes)
         return;
     }
     uint8_t *at = reserve(writer, size_bytes + 2);
-    if (at == NULL)
-        return;
-    at[0] = '"';
-    memcpy(at + 1, text, size_bytes);
-    at[1 + size_bytes] = '"';
-    writer->size_bytes += size_bytes + 2;
+    if (at != NULL)
+        writer->size_bytes = (size_t)(quote(at, text, size_bytes) - writer->bytes);
 }
 
 static void
@@ -205,11 +212,7 @@ json_key(struct wire_writer *writer, const char *key, bool is_first)
     if (at == NULL)
         return;
     *at = ',';
-    at += !is_first;
-    *at++ = '"';
-    memcpy(at, key, size_bytes);
-    at += size_bytes;
-    *at++ = '"';
+    at = quote(at + !is_first, key, size_bytes);
     *at++ = ':';
     writer->size_bytes = (size_t)(at - writer->bytes);
 }
