@@ -9,29 +9,6 @@
 #include "runtime/internal.h"
 #include "runtime/scheduler.h"
 
-/* Both clocks at one moment, to translate one into the other. */
-struct moment {
-    uint64_t ticks, ns;
-};
-
-static struct moment
-now_of(const struct rt_system *system)
-{
-    return (struct moment){rt_ticks(), system->world->now_ns(system->world->self)};
-}
-
-/* The world's time at `ticks`, by the rate between the system's start and `now`. */
-static uint64_t
-ns_of(const struct rt_system *system, struct moment now, uint64_t ticks)
-{
-    uint64_t ran_ticks = now.ticks - system->start_ticks;
-    uint64_t ran_ns = now.ns - system->start_ns;
-    if (ran_ticks == 0 || ticks >= now.ticks || ticks < system->start_ticks)
-        return now.ns;
-    __extension__ unsigned __int128 ago = now.ticks - ticks;
-    return now.ns - (uint64_t)(ago * ran_ns / ran_ticks);
-}
-
 static const struct rt_recorder *
 recorder_of(struct rt_system *system, unsigned worker)
 {
@@ -41,7 +18,7 @@ recorder_of(struct rt_system *system, unsigned worker)
 
 /* Reads turn `number`. False when it is not there any more. */
 static bool
-read_turn(struct rt_system *system, struct moment now, unsigned worker, uint64_t number,
+read_turn(struct rt_system *system, unsigned worker, uint64_t number,
           struct rt_flight_turn *turn_out)
 {
     const struct rt_recorder *recorder = recorder_of(system, worker);
@@ -50,8 +27,7 @@ read_turn(struct rt_system *system, struct moment now, unsigned worker, uint64_t
     *turn_out = (struct rt_flight_turn){
         .worker = worker,
         .number = number,
-        .since_ns =
-            ns_of(system, now, atomic_load_explicit(&turn->since_ticks, memory_order_acquire)),
+        .since_ns = atomic_load_explicit(&turn->since_ns, memory_order_acquire),
         .actor = atomic_load_explicit(&turn->actor, memory_order_acquire),
         .kind = atomic_load_explicit(&turn->kind, memory_order_acquire),
         .message_kind = atomic_load_explicit(&turn->message_kind, memory_order_acquire),
@@ -67,13 +43,12 @@ void
 rt_flight_visit(struct rt_system *system,
                 void (*visit)(void *context, const struct rt_flight_turn *turn), void *context)
 {
-    struct moment now = now_of(system);
     for (unsigned i = 0; i < system->worker_count; i++) {
         uint64_t count = atomic_load_explicit(&recorder_of(system, i)->count, memory_order_acquire);
         uint64_t oldest = count < RT_FLIGHT_TURNS ? 1 : count - RT_FLIGHT_TURNS + 2;
         for (uint64_t number = oldest; number <= count; number++) {
             struct rt_flight_turn turn;
-            if (read_turn(system, now, i, number, &turn))
+            if (read_turn(system, i, number, &turn))
                 visit(context, &turn);
         }
     }
@@ -87,7 +62,7 @@ rt_flight_last(struct rt_system *system, unsigned worker, struct rt_flight_turn 
         count = atomic_load_explicit(&recorder_of(system, worker)->count, memory_order_acquire);
         if (count == 0)
             return false;
-    } while (!read_turn(system, now_of(system), worker, count, turn_out));
+    } while (!read_turn(system, worker, count, turn_out));
     return true;
 }
 
@@ -195,7 +170,7 @@ print_turn(unsigned worker, const struct rt_recorded_turn *turn, uint64_t number
     struct crash_line line = {.size = 0};
     add_number(&line, "flight worker=", worker);
     add_number(&line, " turn=", number);
-    add_number(&line, " ticks=", atomic_load_explicit(&turn->since_ticks, memory_order_relaxed));
+    add_number(&line, " since_ns=", atomic_load_explicit(&turn->since_ns, memory_order_relaxed));
     add_number(&line, " actor=", atomic_load_explicit(&turn->actor, memory_order_relaxed));
     add_text(&line, " kind=");
     add_text(&line, atomic_load_explicit(&turn->kind, memory_order_relaxed));

@@ -2,8 +2,8 @@
  * runtime/flight.h - what the workers did last: a flight recorder.
  *
  * Each worker keeps its latest turns in a ring: which actor, of what kind, since when, and the kind
- * of the message in hand. Writing costs one reading of the processor's clock and a few plain
- * stores a turn; whoever wants to know reads it from outside, while the worker goes on. Its end is
+ * of the message in hand. Writing costs a few plain stores a turn; whoever wants to know reads it
+ * from outside, while the worker goes on. Its end is
  * read by the watchdog, which logs a worker that is stuck in one turn, and by a signal handler,
  * which prints the rings when the process crashes.
  */
@@ -23,7 +23,8 @@ enum { RT_FLIGHT_TURNS = 256, RT_FLIGHT_PLACE_BYTES = 64 };
 struct rt_flight_turn {
     unsigned worker;
     uint64_t number;       /* of this worker's turns, from 1 */
-    uint64_t since_ns;     /* the world's now_ns at its start */
+    uint64_t since_ns;     /* the world's now_ns when the worker last read it before: a few short
+                            * messages earlier, at most */
     uint64_t actor;        /* id */
     const char *kind;      /* of the actor */
     uint32_t message_kind; /* of the last message it began; 0: none yet */
@@ -66,7 +67,7 @@ struct rt_watchdog;
 
 /*
  * Starts a thread that looks at the workers ten times in `stall_ms` and logs `worker.stalled`, once
- * a turn, when one has lasted that long, with the turns before it.
+ * a turn, when it has seen one last that long, with the turns before it.
  *
  *   stall_ms   at least 10
  *   returns    RT_OK | RT_NO_MEMORY | RT_IO

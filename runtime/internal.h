@@ -194,7 +194,6 @@ struct rt_system {
     struct rt_parking parking;
     atomic_uint_fast64_t next_id;
     atomic_uint_fast64_t refusals[RT_REFUSALS], failures, restarts;
-    uint64_t start_ticks, start_ns; /* one moment on two clocks (flight.c) */
     struct rt_recorder *recorders[RT_WORKERS_MAX];
 };
 

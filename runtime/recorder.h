@@ -10,14 +10,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 #include "runtime/flight.h"
 
 struct rt_recorded_turn {
-    _Atomic uint64_t since_ticks, actor;
+    _Atomic uint64_t since_ns, actor;
     _Atomic(const char *) kind;
     atomic_uint message_kind, messages;
     atomic_bool is_over;
@@ -31,27 +28,14 @@ struct rt_recorder {
     struct rt_recorded_turn turns[RT_FLIGHT_TURNS];
 };
 
-/* The processor's own clock: cheap, and of a rate that flight.c finds out. */
-static inline uint64_t
-rt_ticks(void)
-{
-#if defined(__x86_64__)
-    return __rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-#error "say here how this processor's clock is read"
-#endif
-}
-
+/* `since_ns` is the worker's clock as it was last read. Reading one here, even the processor's own,
+ * would cost more than all the rest (bench/micro, recorder). */
 static inline struct rt_recorded_turn *
-rt_recorder_begin(struct rt_recorder *recorder, uint64_t actor, const char *kind)
+rt_recorder_begin(struct rt_recorder *recorder, uint64_t since_ns, uint64_t actor, const char *kind)
 {
     uint64_t count = atomic_load_explicit(&recorder->count, memory_order_relaxed);
     struct rt_recorded_turn *turn = &recorder->turns[count % RT_FLIGHT_TURNS];
-    atomic_store_explicit(&turn->since_ticks, rt_ticks(), memory_order_relaxed);
+    atomic_store_explicit(&turn->since_ns, since_ns, memory_order_relaxed);
     atomic_store_explicit(&turn->actor, actor, memory_order_relaxed);
     atomic_store_explicit(&turn->kind, kind, memory_order_relaxed);
     atomic_store_explicit(&turn->message_kind, 0, memory_order_relaxed);

@@ -413,7 +413,7 @@ worker_main(void *context)
     struct rt_worker *worker = &thread->worker;
     rt_worker_here = worker;
     unsigned turns = 0;
-    uint64_t polled_ns = 0;
+    uint64_t polled_ns = rt_worker_read_clock(worker);
     while (!atomic_load_explicit(&scheduler->stopping, memory_order_relaxed)) {
         struct rt_actor *actor = find_work(thread);
         if (actor == NULL) {

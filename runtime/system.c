@@ -16,8 +16,6 @@ rt_system_init(struct rt_system *system, const struct rt_world *world, unsigned 
 {
     system->world = world;
     system->worker_count = workers;
-    system->start_ticks = rt_ticks();
-    system->start_ns = world->now_ns(world->self);
     rt_slab_init(&system->slab, actors_max == 0 ? ACTORS_MAX_DEFAULT : actors_max);
     rt_groups_init(&system->groups);
     pthread_mutex_init(&system->dead_letters.mutex, NULL);

@@ -174,8 +174,9 @@ run_messages(struct rt_actor *actor, const struct rt_turn_limits *limits,
 enum rt_turn
 rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *limits)
 {
+    struct rt_worker *worker = rt_worker_here;
     struct rt_recorded_turn *recorded = rt_recorder_begin(
-        &rt_worker_here->recorder, rt_actor_id(actor), rt_behaviour_of(actor)->name);
+        &worker->recorder, worker->clock_ns, rt_actor_id(actor), rt_behaviour_of(actor)->name);
     enum rt_turn end = run_messages(actor, limits, recorded);
     rt_recorder_end(recorded);
     return end;

@@ -22,6 +22,7 @@ struct rt_watchdog {
     bool is_ending;
     struct {
         uint64_t seen, logged; /* numbers of turns */
+        uint64_t seen_ns;      /* when `seen` was seen first */
     } workers[RT_WORKERS_MAX];
 };
 
@@ -68,10 +69,13 @@ look_at(struct rt_watchdog *watchdog, unsigned worker)
     if (!rt_flight_last(system, worker, &turn) || turn.is_over)
         return;
     uint64_t now_ns = system->world->now_ns(system->world->self);
-    uint64_t ran_ns = now_ns > turn.since_ns ? now_ns - turn.since_ns : 0;
-    if (turn.number == watchdog->workers[worker].seen)
-        rt_flight_ask(system, worker); /* a long one: where is it? */
-    watchdog->workers[worker].seen = turn.number;
+    if (turn.number != watchdog->workers[worker].seen) {
+        watchdog->workers[worker].seen = turn.number;
+        watchdog->workers[worker].seen_ns = now_ns;
+        return;
+    }
+    rt_flight_ask(system, worker); /* a long one: where is it? */
+    uint64_t ran_ns = now_ns - watchdog->workers[worker].seen_ns;
     if (ran_ns < watchdog->stall_ns || watchdog->workers[worker].logged == turn.number)
         return;
     watchdog->workers[worker].logged = turn.number;

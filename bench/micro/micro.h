@@ -49,6 +49,7 @@ void micro_hogs(const struct micro_setup *setup, struct micro_figures *figures_o
 void micro_lua_hogs(const struct micro_setup *setup, struct micro_figures *figures_out);
 void micro_idle(const struct micro_setup *setup, struct micro_figures *figures_out);
 void micro_policy(const struct micro_setup *setup, struct micro_figures *figures_out);
+void micro_recorder(const struct micro_setup *setup, struct micro_figures *figures_out);
 
 /* What the workloads share (stage.c). Any failure ends the process with a line on stderr. */
 

@@ -9,6 +9,7 @@ const struct micro_workload micro_workloads[] = {
     {"big", "256 actors, each pings any other", {"ns", "cpu_ns"}, micro_big},
     {"create", "200,000 actors made, each with a message", {"ns", "cpu_ns", "bytes"}, micro_create},
     {"policy", "a question to a Lua policy", {"ns", "cpu_ns"}, micro_policy},
+    {"recorder", "what the flight recorder adds to a turn", {"ns", "cpu_ns"}, micro_recorder},
     {"timer", "lateness of a 20 ms timer", {"late_us", "late_p90_us", "late_max_us"}, micro_timer},
     {"hogs",
      "the same beside two actors that always have work",
