@@ -102,6 +102,7 @@ struct adapter_http {
     const void *body;
     size_t body_bytes;
     uint32_t idle_timeout_ms, total_timeout_ms;
+    bool is_repeatable; /* twice is as once */
 };
 
 /* One leg as both sides know it; the vendor actor embeds it in its own. */

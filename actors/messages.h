@@ -244,6 +244,7 @@ struct tenant_metered {
     bool deny; /* the policy ends the leg */
     bool warn;
     char reason[PROBLEM_TOKEN_BYTES];
+    uint64_t decided_ns;  /* when it was refused, denied or lowered, by the monotonic clock */
     int64_t seconds_left; /* at the present rate; VITO_UNLIMITED when free */
     int64_t posted_nusd, held_nusd, remaining_nusd, leg_nusd;
 };
@@ -343,6 +344,8 @@ struct vendor_allow {
     uint64_t leg;
     int64_t allowed_tokens, allowed_ms;
     int64_t renew_tokens, renew_ms; /* VENDOR_USED comes when use reaches them */
+    uint64_t last_ns; /* when it was decided that there will be no more, and the leg ends where its
+                         allowance does; 0: more may follow */
 };
 
 struct vendor_credit {
@@ -354,12 +357,14 @@ struct vendor_stop {
     uint64_t leg; /* unknown ones are ignored */
     enum adapter_stop_reason reason;
     struct rt_address heir; /* RT_NOBODY, or who is to hear of its end from now on */
+    uint64_t cut_ns;        /* when its money was at an end; 0: that is not why it is stopped */
 };
 
 struct vendor_event {
     uint64_t leg;
     int64_t tokens, media_ms; /* used in total */
-    bool waiting;             /* the leg stands still until it is allowed more */
+    bool waiting;             /* the leg stands still until it is allowed more, … */
+    uint64_t waiting_ns;      /* … since then, by the monotonic clock */
 };
 
 struct vendor_closed {

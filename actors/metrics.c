@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/metrics.h"
 #include "runtime/system.h"
 
 enum { LABEL_BYTES = 48, ACTIONS = 3 };
@@ -24,6 +23,12 @@ static struct rt_counter sessions_total = COUNTER("twin_sessions_total", "Sessio
 static struct rt_counter settled_total = COUNTER("twin_legs_settled_total", "Vendor legs settled.");
 static struct rt_counter spent_total =
     COUNTER("twin_spent_nanodollars_total", "What settled legs cost, in nano-dollars.");
+
+static struct rt_histogram cut_seconds = {
+    .metric = {.name = "twin_cut_seconds",
+               .help = "From when a leg's money was at an end to when its vendor's stop left.",
+               .type = RT_METRIC_HISTOGRAM},
+    .is_fine = true};
 
 #define GRANTS_HELP                                                                                \
     "Times money of a month was asked of the ledger: by a step that waits for it, or ahead of "    \
@@ -90,6 +95,7 @@ register_all(void)
     rt_metrics_register(&sessions_total.metric);
     rt_metrics_register(&settled_total.metric);
     rt_metrics_register(&spent_total.metric);
+    rt_metrics_register(&cut_seconds.metric);
     rt_metrics_register(&grants_awaited.metric);
     rt_metrics_register(&grants_ahead.metric);
     rt_metrics_register(&checkpoints_total.metric);
@@ -148,6 +154,12 @@ void
 metrics_grant(bool is_awaited)
 {
     rt_counter_add(is_awaited ? &grants_awaited : &grants_ahead, 1);
+}
+
+struct rt_histogram *
+metrics_cut_seconds(void)
+{
+    return &cut_seconds;
 }
 
 void

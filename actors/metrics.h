@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "actors/problem.h"
+#include "runtime/metrics.h"
 #include "vito/policy_config.h"
 
 /* Registers them all; once, however often it is called. Threads: any. */
@@ -29,6 +30,10 @@ void metrics_leg_settled(int64_t cost_nusd);
 
 /* Money of a month was asked for: by a step that waits for it, or ahead of need. Threads: any. */
 void metrics_grant(bool is_awaited);
+
+/* How long it takes from when the money of a leg is at an end, and no more is to be had, to when
+ * its vendor's stop leaves. Threads: any. */
+struct rt_histogram *metrics_cut_seconds(void);
 
 /* A checkpoint of an audit trail was kept; a trail is not what was signed. Threads: any. */
 void metrics_audit_checkpoint(void);

@@ -4,7 +4,8 @@
  * While a leg runs, its vendor reports use; when half of the last quantum is gone the tenant is
  * asked for the next. Refused, the leg is in its final unit: the client is warned, and when the
  * allowance is used up the vendor is stopped, the leg settled, and the session steps down or
- * ends.
+ * ends. The vendor actor knows which allowance is the last and stops by itself; what waits in
+ * anybody's queue by then cannot delay it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -153,7 +154,7 @@ session_leg_stop(struct rt_actor *self, struct session *session, struct session_
         return;
     }
     *(struct vendor_stop *)rt_message_payload(message) =
-        (struct vendor_stop){.leg = leg->grant.number, .reason = reason};
+        (struct vendor_stop){.leg = leg->grant.number, .reason = reason, .cut_ns = leg->cut_ns};
     rt_send_control(self, leg->vendor, message);
 }
 
@@ -163,6 +164,7 @@ cut(struct rt_actor *self, struct session *session, struct session_leg *leg)
 {
     while (leg->warnings < SESSION_WARNINGS_MIN)
         session_emit_warning(self, session, leg, 0);
+    leg->cut_ns = leg->waiting && leg->waiting_ns > leg->final_ns ? leg->waiting_ns : leg->final_ns;
     session_leg_stop(self, session, leg, ADAPTER_COST_LIMIT, "cost_limit");
     if (leg->final == LEG_FINAL_DOWNGRADE)
         session_change_mode(self, session, leg->final_to, leg->reason, NULL);
@@ -206,11 +208,8 @@ look_after(struct rt_actor *self, struct session *session, struct session_leg *l
 }
 
 static void
-allow(struct rt_actor *self, struct session_leg *leg, const struct tenant_metered *metered)
+tell_allowance(struct rt_actor *self, const struct session_leg *leg)
 {
-    leg->grant.allowed_tokens = metered->allowed_tokens;
-    leg->grant.allowed_ms = metered->allowed_ms;
-    leg->waiting = false;
     struct rt_message *message = rt_message_create(VENDOR_ALLOW, sizeof(struct vendor_allow));
     if (message == NULL) {
         rt_fail(self, "no_memory");
@@ -218,12 +217,22 @@ allow(struct rt_actor *self, struct session_leg *leg, const struct tenant_metere
     }
     *(struct vendor_allow *)rt_message_payload(message) = (struct vendor_allow){
         .leg = leg->grant.number,
-        .allowed_tokens = metered->allowed_tokens,
-        .allowed_ms = metered->allowed_ms,
+        .allowed_tokens = leg->grant.allowed_tokens,
+        .allowed_ms = leg->grant.allowed_ms,
         .renew_tokens = VITO_UNLIMITED,
-        .renew_ms = renew_at(metered->allowed_ms, leg->sheet->quantum_ms),
+        .renew_ms = renew_at(leg->grant.allowed_ms, leg->sheet->quantum_ms),
+        .last_ns = leg->final_ns,
     };
     rt_send_control(self, leg->vendor, message);
+}
+
+static void
+allow(struct rt_actor *self, struct session_leg *leg, const struct tenant_metered *metered)
+{
+    leg->grant.allowed_tokens = metered->allowed_tokens;
+    leg->grant.allowed_ms = metered->allowed_ms;
+    leg->waiting = false;
+    tell_allowance(self, leg);
 }
 
 static void
@@ -253,12 +262,15 @@ enter_final(struct rt_actor *self, struct session *session, struct session_leg *
     bool quota = metered->refused == PROBLEM_VIDEO_QUOTA || metered->refused == PROBLEM_VOICE_QUOTA;
     snprintf(leg->reason, sizeof(leg->reason), "%s", metered->reason);
     leg->final = LEG_FINAL_END;
+    leg->final_ns = metered->decided_ns;
     if (metered->downgrade || (quota && !metered->deny)) {
         leg->final = LEG_FINAL_DOWNGRADE;
         leg->final_to = metered->downgrade ? metered->to : leg->grant.mode - 1;
     }
     if (leg->warnings < SESSION_WARNINGS_MIN)
         session_emit_warning(self, session, leg, metered->seconds_left);
+    if (!leg->waiting)
+        tell_allowance(self, leg); /* so that it ends there without asking us */
     look_after(self, session, leg);
 }
 
@@ -270,6 +282,7 @@ obey_policy(struct rt_actor *self, struct session *session, struct session_leg *
     snprintf(leg->reason, sizeof(leg->reason), "%s", metered->reason);
     leg->final = metered->deny ? LEG_FINAL_END : LEG_FINAL_DOWNGRADE;
     leg->final_to = metered->to;
+    leg->final_ns = metered->decided_ns;
     cut(self, session, leg);
 }
 
@@ -361,6 +374,7 @@ session_on_vendor(struct rt_actor *self, struct session *session, struct rt_mess
     if (event->media_ms > leg->use.media_ms)
         leg->use.media_ms = event->media_ms;
     leg->waiting = event->waiting;
+    leg->waiting_ns = event->waiting_ns;
     bool wanted = leg->state == LEG_RUNNING;
     if (message->kind == VENDOR_OPENED && !leg->opened) {
         leg->opened = true;
@@ -403,6 +417,9 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
         return;
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     leg->unproven = is_unproven(leg, closed);
+    if (leg->state == LEG_RUNNING && leg->final != LEG_NOT_FINAL &&
+        closed->error == ADAPTER_ERROR_CUT)
+        cut(self, session, leg); /* it has ended where its last allowance did */
     if (leg->outcome[0] == '\0')
         RT_TEXT_SET(leg->outcome, outcome_of(closed));
     leg->state = LEG_CLOSED;

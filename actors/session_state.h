@@ -75,10 +75,13 @@ struct session_leg {
     enum leg_state state;
     bool opened; /* the vendor has begun */
     struct vito_use use;
-    bool waiting;                     /* the vendor stands still until it is allowed more */
+    bool waiting;                     /* the vendor stands still until it is allowed more, … */
+    uint64_t waiting_ns;              /* … since then */
     uint64_t request;                 /* the meter or settle request under way, or 0 */
     enum leg_final final;             /* set once no more will be had */
+    uint64_t final_ns;                /* when that was said */
     enum vito_mode final_to;          /* LEG_FINAL_DOWNGRADE */
+    uint64_t cut_ns;                  /* when both were so; 0: it is not cut */
     char reason[PROBLEM_TOKEN_BYTES]; /* of what follows */
     uint32_t warnings;
     int64_t warned_left_s; /* what the last of them said was left */

@@ -79,6 +79,8 @@ ask_policy(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg,
     leg->answer.downgrade = decision.action == POLICY_DOWNGRADE;
     leg->answer.to = decision.mode;
     leg->answer.deny = decision.action == POLICY_DENY;
+    if (leg->answer.decided_ns == 0 && (leg->answer.deny || leg->answer.downgrade))
+        leg->answer.decided_ns = rt_now_ns(self);
     RT_TEXT_SET(leg->answer.reason, decision.reason);
 }
 
@@ -88,6 +90,7 @@ refuse_more(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg
 {
     struct problem problem = problem_make(reason, NULL);
     leg->answer.refused = reason;
+    leg->answer.decided_ns = rt_now_ns(self);
     ask_policy(self, tenant, leg, problem_token(&problem));
     if (leg->answer.reason[0] == '\0')
         RT_TEXT_SET(leg->answer.reason, problem_token(&problem));

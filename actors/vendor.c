@@ -82,10 +82,13 @@ on_allow(struct vendor *vendor, const struct vendor_allow *allow)
     leg->allowed_ms = allow->allowed_ms;
     leg->renew_tokens = allow->renew_tokens;
     leg->renew_ms = allow->renew_ms;
+    leg->last_ns = allow->last_ns;
     if (!leg->waits_for_cover || leg->stop_wanted)
         return;
     leg->waits_for_cover = !vendor_is_covered(leg);
-    if (leg->waits_for_cover)
+    if (leg->waits_for_cover && leg->last_ns != 0)
+        vendor_end_spent(vendor, leg);
+    else if (leg->waits_for_cover)
         vendor_report_use(vendor, leg);
     else
         vendor_resume_with(vendor, leg, ADAPTER_EVENT_COVERED);
@@ -180,7 +183,7 @@ vendor_handle(struct rt_actor *self, void *state, struct rt_message *message)
         if (leg != NULL && stop->heir.id != 0)
             leg->owner = leg->heir = stop->heir;
         if (leg != NULL)
-            vendor_stop_leg(vendor, leg, stop->reason);
+            vendor_stop_leg(vendor, leg, stop);
         break;
     }
     case NET_HTTP_HEAD:

@@ -6,7 +6,8 @@
  *        └──failed──────────────────────────────────────────────► VENDOR_CLOSED
  *
  * It has no money and no opinion: what a leg may use was decided by its tenant, and every
- * request shows the leg's hold (vendor_wire.h). A restart of this actor loses its legs; each
+ * request shows the leg's hold (vendor_wire.h). Where an allowance is said to be the last, the leg
+ * is stopped at its end without asking anybody. A restart of this actor loses its legs; each
  * owner is told VENDOR_CLOSED with what had been counted.
  *
  * Messages: actors/messages.h, VENDOR_*.

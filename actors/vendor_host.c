@@ -1,12 +1,43 @@
 /*
  * What a vendor actor does for its scripts.
  */
+#include "actors/metrics.h"
 #include "actors/session.h"
 #include "actors/vendor_state.h"
 #include "actors/vendor_wire.h"
 #include "runtime/pool.h"
 
 enum { USED_EVERY_MS = 500 };
+
+/* Whether the vendor is told to stop by a request of its own; else by the end of its stream. */
+static bool
+has_stop_request(const struct vendor *vendor, const struct vendor_leg *leg)
+{
+    const struct adapter_port *adapters = &vendor->world->adapters;
+    const struct adapter_sheet *sheet = adapters->sheet(adapters->self, leg->provider);
+    return sheet != NULL && sheet->metered_by_clock;
+}
+
+/* The first request of a leg's end tells its vendor to stop. */
+static void
+hurry_stop_request(struct vendor *vendor, struct vendor_leg *leg, uint64_t transfer)
+{
+    const struct net_http_port *http = &vendor->world->http;
+    if (leg->cut_ns == 0 || leg->verb != ADAPTER_TERMINATE || !has_stop_request(vendor, leg))
+        return;
+    if (http->hurry != NULL)
+        http->hurry(http->self, vendor->self, transfer, leg->cut_ns, metrics_cut_seconds());
+    leg->cut_ns = 0;
+}
+
+static void
+time_stop_of_stream(struct vendor *vendor, struct vendor_leg *leg)
+{
+    if (leg->cut_ns == 0 || has_stop_request(vendor, leg))
+        return;
+    rt_histogram_record(metrics_cut_seconds(), rt_now_ns(vendor->self) - leg->cut_ns);
+    leg->cut_ns = 0;
+}
 
 static enum rt_status
 on_http_start(void *host, struct adapter_leg *adapter, const struct adapter_http *request,
@@ -26,11 +57,13 @@ on_http_start(void *host, struct adapter_leg *adapter, const struct adapter_http
     leg->exchanges = exchange;
     enum rt_status status = vendor_wire_start(vendor->world, vendor->self, leg->hold, leg->provider,
                                               request, exchange->transfer);
-    if (status == RT_OK)
-        *exchange_out = exchange->transfer;
-    else
+    if (status != RT_OK) {
         vendor_forget_exchange(vendor, exchange);
-    return status;
+        return status;
+    }
+    *exchange_out = exchange->transfer;
+    hurry_stop_request(vendor, leg, exchange->transfer);
+    return RT_OK;
 }
 
 static void
@@ -45,22 +78,22 @@ on_http_consume(void *host, struct adapter_leg *adapter, uint64_t exchange, uint
 static void
 on_http_stop(void *host, struct adapter_leg *adapter, uint64_t exchange)
 {
-    (void)adapter;
     struct vendor *vendor = host;
     const struct net_http_port *http = &vendor->world->http;
     http->stop(http->self, vendor->self, exchange);
+    time_stop_of_stream(vendor, vendor_leg_of(adapter));
 }
 
 static void
 on_http_cancel(void *host, struct adapter_leg *adapter, uint64_t transfer)
 {
-    (void)adapter;
     struct vendor *vendor = host;
     const struct net_http_port *http = &vendor->world->http;
     struct vendor_exchange *exchange = vendor_find_exchange(vendor, transfer);
     if (exchange == NULL)
         return;
     http->cancel(http->self, vendor->self, transfer);
+    time_stop_of_stream(vendor, vendor_leg_of(adapter));
     vendor_forget_exchange(vendor, exchange);
 }
 
@@ -93,11 +126,16 @@ on_use(void *host, struct adapter_leg *adapter, const struct adapter_use *use)
         leg->tokens += use->tokens;
     if (use->media_ms > 0)
         leg->media_ms += use->media_ms;
+    bool waited = leg->waits_for_cover;
     leg->waits_for_cover = !vendor_is_covered(leg);
+    if (leg->waits_for_cover && !waited)
+        leg->waits_since_ns = rt_now_ns(vendor->self);
     if (leg->waits_for_cover || leg->tokens >= leg->renew_tokens ||
         leg->media_ms >= leg->renew_ms ||
         rt_now_ns(vendor->self) - leg->reported_ns >= USED_EVERY_MS * RT_NS_PER_MS)
         vendor_report_use(vendor, leg);
+    if (leg->waits_for_cover && leg->last_ns != 0)
+        vendor->spent = leg;
     return !leg->waits_for_cover;
 }
 

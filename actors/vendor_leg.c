@@ -65,6 +65,7 @@ vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind)
         .tokens = leg->tokens,
         .media_ms = leg->media_ms,
         .waiting = leg->waits_for_cover,
+        .waiting_ns = leg->waits_for_cover ? leg->waits_since_ns : 0,
     };
     return message;
 }
@@ -113,6 +114,8 @@ static void
 free_leg(struct vendor *vendor, struct vendor_leg *leg)
 {
     const struct net_http_port *http = &vendor->world->http;
+    if (vendor->spent == leg)
+        vendor->spent = NULL;
     if (leg->adapter.vm_slot != 0)
         vendor->world->adapters.forget(vendor->vm, &leg->adapter);
     while (leg->exchanges != NULL) {
@@ -198,6 +201,17 @@ vendor_resume(struct vendor *vendor, struct vendor_leg *leg, const struct adapte
 {
     if (leg->verb_runs)
         vendor->world->adapters.resume(vendor->vm, &leg->adapter, event);
+    if (vendor->spent != NULL)
+        vendor_end_spent(vendor, vendor->spent);
+}
+
+void
+vendor_end_spent(struct vendor *vendor, struct vendor_leg *leg)
+{
+    uint64_t cut_ns = leg->waits_since_ns > leg->last_ns ? leg->waits_since_ns : leg->last_ns;
+    vendor->spent = NULL;
+    vendor_stop_leg(vendor, leg,
+                    &(struct vendor_stop){.reason = ADAPTER_COST_LIMIT, .cut_ns = cut_ns});
 }
 
 void
@@ -208,9 +222,12 @@ vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg, enum adapter_e
 
 /* Cuts what is driven. A create is never cut in the middle: what it makes could not be ended. */
 void
-vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_stop_reason reason)
+vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vendor_stop *stop)
 {
-    if (!vendor_want_stop(leg, reason) || leg->verb != ADAPTER_DRIVE)
+    if (!vendor_want_stop(leg, stop->reason))
+        return;
+    leg->cut_ns = stop->cut_ns;
+    if (leg->verb != ADAPTER_DRIVE)
         return;
     vendor_wake_after(vendor, &leg->patience, CUT_MAX_MS);
     vendor_resume_with(vendor, leg, ADAPTER_EVENT_CUT);

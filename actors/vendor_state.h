@@ -20,7 +20,8 @@ struct vendor {
     struct rt_table legs;      /* by number */
     struct rt_table exchanges; /* by transfer */
     uint64_t transfer;
-    struct rt_wheel wheel; /* sleeps and patience of all legs, behind one timer */
+    struct vendor_leg *spent; /* has used up its last allowance, in the call under way; or NULL */
+    struct rt_wheel wheel;    /* sleeps and patience of all legs, behind one timer */
     struct rt_timer timer;
 };
 
@@ -56,6 +57,9 @@ struct vendor_leg {
     int64_t tokens, media_ms;
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
     bool waits_for_cover, waits_for_room;
+    uint64_t waits_since_ns; /* for cover */
+    uint64_t last_ns;        /* when its allowance was said to be the last; or 0 */
+    uint64_t cut_ns;         /* when its money was at an end, until its vendor was told; or 0 */
     uint32_t unacked_bytes;
     uint64_t reported_ns;
     struct vendor_exchange *exchanges;
@@ -79,8 +83,10 @@ void vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapte
 void vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapter_verb verb);
 void vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg,
                         enum adapter_event_kind kind);
-void vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg,
-                     enum adapter_stop_reason reason);
+void vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vendor_stop *stop);
+/* Stops a leg that has used up its last allowance: its owner, who hears of it besides, need not be
+ * asked. Not from within the VM. */
+void vendor_end_spent(struct vendor *vendor, struct vendor_leg *leg);
 struct vendor_leg *vendor_leg_of(struct adapter_leg *adapter);
 void vendor_on_finished(void *host, struct adapter_leg *adapter,
                         const struct adapter_result *result);

@@ -102,6 +102,7 @@ vendor_wire_start(const struct world *world, struct rt_actor *owner, struct vito
             .idle_timeout_ms = request->idle_timeout_ms,
             .total_timeout_ms = request->total_timeout_ms,
             .window_bytes = VENDOR_EXCHANGE_WINDOW_BYTES,
+            .is_repeatable = request->is_repeatable,
         };
         vito_hold_touch(hold);
         status = world->http.start(world->http.self, owner, transfer, &out);

@@ -281,6 +281,16 @@ auth_raise(lua_State *state, int index, struct adapter_http *request)
     lua_pop(state, 1);
 }
 
+static bool
+flag_raise(lua_State *state, int index, const char *name)
+{
+    lua_getfield(state, index, name);
+    luaL_checktype(state, -1, LUA_TBOOLEAN);
+    bool flag = lua_toboolean(state, -1);
+    lua_pop(state, 1);
+    return flag;
+}
+
 static struct adapter_http
 read_request_raise(lua_State *state, struct adapter_header headers[HEADERS_MAX])
 {
@@ -290,6 +300,7 @@ read_request_raise(lua_State *state, struct adapter_header headers[HEADERS_MAX])
         .headers = headers,
         .idle_timeout_ms = timeout_raise(state, 1, "idle_ms"),
         .total_timeout_ms = timeout_raise(state, 1, "total_ms"),
+        .is_repeatable = flag_raise(state, 1, "repeatable"),
     };
     body_raise(state, 1, &request);
     auth_raise(state, 1, &request);

@@ -279,6 +279,7 @@ function provider.through_cut(stream, play) end
 ---@field errors? fun(status: integer, body: table, text: string): string?, string? kind and detail
 ---@field total_ms? integer 15,000 for requests, 600,000 for streams
 ---@field idle_ms? integer longest silence; 30,000 by default
+---@field repeatable? boolean twice is as once: may be sent again when its connection dies
 
 ---@class twin.HttpAnswer
 ---@field status integer 200 to 299

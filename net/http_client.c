@@ -100,6 +100,15 @@ stop(void *self, struct rt_actor *owner, uint64_t transfer)
 }
 
 static void
+hurry(void *self, struct rt_actor *owner, uint64_t transfer, uint64_t since_ns,
+      struct rt_histogram *histogram)
+{
+    struct net_http_transfer *found = find(self, owner, transfer);
+    if (found != NULL)
+        net_http_transfer_hurry(found, since_ns, histogram);
+}
+
+static void
 cancel(void *self, struct rt_actor *owner, uint64_t transfer)
 {
     struct net_http_transfer *found = find(self, owner, transfer);
@@ -111,5 +120,11 @@ struct net_http_port
 net_http_client_port(struct net_http_client *client)
 {
     return (struct net_http_port){
-        .self = client, .start = start, .consume = consume, .stop = stop, .cancel = cancel};
+        .self = client,
+        .start = start,
+        .consume = consume,
+        .stop = stop,
+        .hurry = hurry,
+        .cancel = cancel,
+    };
 }

@@ -5,7 +5,7 @@
  * A request that may have reached its vendor is never sent twice by us. libcurl repeats one
  * whose kept connection turns out to be dead; for requests with a body it is denied the body a
  * second time, and those without, but GET and HEAD, get a new connection. Such a transfer ends
- * with NET_HTTP_CUT.
+ * with NET_HTTP_CUT. A request that says itself that it is repeatable may be sent again.
  *
  * No redirects, no proxies from the environment, certificates are verified. SIGPIPE is ignored
  * from net_http_client_create() on, in the whole process.

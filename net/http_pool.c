@@ -99,6 +99,12 @@ on_multi_timer(struct net_timer *timer)
     act(RT_CONTAINER_OF(timer, struct net_http_pool, multi_timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
+void
+net_http_pool_go_on(struct net_http_pool *pool)
+{
+    act(pool, CURL_SOCKET_TIMEOUT, 0);
+}
+
 static int
 on_timeout_change(CURLM *multi, long timeout_ms, void *context)
 {

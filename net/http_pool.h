@@ -30,6 +30,10 @@ struct net_http_pool {
 struct net_http_pool *net_http_pool_create(struct rt_system *system, unsigned worker);
 void net_http_pool_destroy(struct net_http_pool *pool);
 
+/* Lets libcurl do at once what it would do in the loop's next round. Not from within libcurl;
+ * transfers may end. */
+void net_http_pool_go_on(struct net_http_pool *pool);
+
 /* The transfer an owner calls so, or NULL. */
 struct net_http_transfer *net_http_pool_find(const struct net_http_pool *pool,
                                              struct rt_address owner, uint64_t name);

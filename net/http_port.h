@@ -14,10 +14,12 @@
 #ifndef NET_HTTP_PORT_H
 #define NET_HTTP_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/actor.h"
+#include "runtime/metrics.h"
 
 enum net_http_kind { /* message kinds; see runtime/message.h */
                      NET_HTTP_HEAD = RT_KIND_USER + 100,
@@ -52,6 +54,7 @@ struct net_http_request {
     uint32_t idle_timeout_ms;  /* longest silence; 0: no limit */
     uint32_t total_timeout_ms; /* 0: no limit */
     uint32_t window_bytes;     /* delivered and not consumed, at most; about */
+    bool is_repeatable;        /* twice is as once: without a body it may be sent again, too */
 };
 
 /* Payloads. NET_HTTP_DATA has its bytes in the message's buffer. */
@@ -93,6 +96,16 @@ struct net_http_port {
      * does not end by then gets NET_HTTP_CUT.
      */
     void (*stop)(void *self, struct rt_actor *owner, uint64_t transfer);
+
+    /*
+     * Sends the request now, where a connection is open for it, and not in the loop's next round;
+     * when it leaves, the time since `since_ns`, of the world's clock, is recorded. In the turn
+     * that started it. May be NULL.
+     *
+     *   histogram   lives as long as the process
+     */
+    void (*hurry)(void *self, struct rt_actor *owner, uint64_t transfer, uint64_t since_ns,
+                  struct rt_histogram *histogram);
 
     /* Drops it: the connection is closed at once and nothing more is sent to the owner, END
      * included. What its mailbox already holds still comes. */

@@ -121,7 +121,7 @@ copy_body(struct net_http_transfer *transfer, const struct net_http_request *req
 }
 
 static void
-set_method(struct net_http_transfer *transfer, const char *method)
+set_method(struct net_http_transfer *transfer, const char *method, bool is_repeatable)
 {
     CURL *easy = transfer->easy;
     bool is_safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
@@ -141,7 +141,7 @@ set_method(struct net_http_transfer *transfer, const char *method)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     else
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-    if (!is_safe && transfer->body_bytes == 0)
+    if (!is_safe && !is_repeatable && transfer->body_bytes == 0)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
@@ -161,7 +161,7 @@ set_options(struct net_http_transfer *transfer, const struct net_http_request *r
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     net_http_sockets_watch(&transfer->pool->sockets, easy);
-    set_method(transfer, request->method);
+    set_method(transfer, request->method, request->is_repeatable);
 }
 
 bool

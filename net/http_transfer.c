@@ -189,6 +189,28 @@ net_http_transfer_stop(struct net_http_transfer *transfer)
     net_timers_set(transfer->pool->timers, &transfer->patience, STOP_MS * RT_NS_PER_MS);
 }
 
+/* Called by libcurl when there is a connection and the request goes out next. */
+static int
+on_sending(void *context, char *peer, char *local, int peer_port, int local_port)
+{
+    (void)peer, (void)local, (void)peer_port, (void)local_port;
+    struct net_http_transfer *transfer = context;
+    const struct rt_world *world = rt_system_world(transfer->pool->system);
+    rt_histogram_record(transfer->sending, world->now_ns(world->self) - transfer->timed_since_ns);
+    return CURL_PREREQFUNC_OK;
+}
+
+void
+net_http_transfer_hurry(struct net_http_transfer *transfer, uint64_t since_ns,
+                        struct rt_histogram *histogram)
+{
+    transfer->timed_since_ns = since_ns;
+    transfer->sending = histogram;
+    curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, on_sending);
+    curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
+    net_http_pool_go_on(transfer->pool); /* it may have ended by then */
+}
+
 /* Makes all that a transfer owns. False when out of memory: destroy it. */
 static bool
 make(struct net_http_transfer *transfer, const struct net_http_request *request)

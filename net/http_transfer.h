@@ -27,6 +27,9 @@ struct net_http_transfer {
     uint64_t heard_ns;
     struct net_timer patience; /* after stop() */
 
+    uint64_t timed_since_ns;
+    struct rt_histogram *sending; /* of the time until the request leaves; NULL: it is not timed */
+
     uint32_t window_bytes;
     uint64_t unconsumed_bytes;
     bool is_paused;
@@ -47,6 +50,9 @@ enum rt_status net_http_transfer_start(struct net_http_pool *pool, struct rt_add
 void net_http_transfer_consume(struct net_http_transfer *transfer, uint32_t bytes);
 void net_http_transfer_stop(struct net_http_transfer *transfer);
 void net_http_transfer_cancel(struct net_http_transfer *transfer);
+
+void net_http_transfer_hurry(struct net_http_transfer *transfer, uint64_t since_ns,
+                             struct rt_histogram *histogram);
 
 /* libcurl is done with it. */
 void net_http_transfer_done(struct net_http_transfer *transfer, CURLcode code);

@@ -89,7 +89,8 @@ render_histogram(FILE *out, const struct rt_histogram *histogram)
     for (unsigned i = 0; i < RT_HISTOGRAM_BUCKETS; i++) {
         uint64_t here = atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
         seen += here;
-        if (i < SHOWN_FIRST || i > SHOWN_LAST || i % SHOWN_STEP != SHOWN_FIRST % SHOWN_STEP)
+        bool is_shown = histogram->is_fine || i % SHOWN_STEP == SHOWN_FIRST % SHOWN_STEP;
+        if (i < SHOWN_FIRST || i > SHOWN_LAST || !is_shown)
             continue; /* always the same ones: Prometheus adds them up over time and machines */
         snprintf(bound, sizeof(bound), "le=\"%.9g\"", (double)bucket_end(i) / 1e9);
         snprintf(value, sizeof(value), "%" PRIu64, seen);

@@ -8,6 +8,7 @@
 #define RUNTIME_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct rt_gauge {
 /* Of durations, in ns; shown in seconds. */
 struct rt_histogram {
     struct rt_metric metric;
+    bool is_fine; /* shown by all its buckets, four to each doubling; otherwise by one */
     atomic_uint_fast64_t count, sum_ns;
     atomic_uint_fast64_t buckets[RT_HISTOGRAM_BUCKETS];
 };

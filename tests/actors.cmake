@@ -1,5 +1,5 @@
 foreach(unit access frames problem refusal_book session_replay session_resume tenant_config
-    tenant_fund turn_answer)
+    tenant_fund turn_answer vendor)
   twin_test(actors ${unit})
 endforeach()
 if(TARGET test_frames)

@@ -1,7 +1,7 @@
 /*
  * Tavus' conversations, as the simulator keeps them: rooms that cost money from creation to
  * shutdown, by the wall clock, whether anybody joins or not. Nobody joins unless
- * POST /tavus/_join/{id} says so.
+ * POST /tavus/_join/{id} says so, or POST /tavus/_join of all that are there.
  *
  * Source: docs.tavus.io (create, get, end conversation; call duration and timeout) and the
  * vendor's OpenAPI of 2026-08-22, read 2026-11. Durations are in seconds there.
@@ -460,21 +460,38 @@ answer(struct sim_exchange *exchange, const struct net_request *request, const c
         fail(exchange, 404, "message", "Not found");
 }
 
-/* POST /_join/{id}: somebody joins. */
+/* False: the room has ended, or there is none. */
+static bool
+join(struct sim *sim, struct conversation *conversation)
+{
+    if (conversation == NULL || conversation->ended_ms != 0)
+        return false;
+    net_timers_cancel(sim->timers, &conversation->absence);
+    return true;
+}
+
+static bool
+join_all(struct sim *sim)
+{
+    for (struct rt_table_link *link = rt_table_first(&rooms_of(sim)->table); link != NULL;
+         link = link->newer)
+        join(sim, conversation_at(link));
+    return true;
+}
+
+/* POST /_join/{id}: somebody joins. POST /_join: somebody joins each room. */
 static bool
 control(struct sim *sim, struct net_conn *conn, const struct net_request *request, const char *path)
 {
-    static const char prefix[] = "/_join/";
-    if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 || strcmp(request->method, "POST") != 0)
-        return false;
+    static const char prefix[] = "/_join";
     const char *id = path + sizeof(prefix) - 1;
-    struct conversation *conversation = find(sim, id, strlen(id));
-    bool is_active = conversation != NULL && conversation->ended_ms == 0;
-    if (is_active)
-        net_timers_cancel(sim->timers, &conversation->absence);
+    if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 || (*id != '\0' && *id != '/') ||
+        strcmp(request->method, "POST") != 0)
+        return false;
+    bool ok = *id == '\0' ? join_all(sim) : join(sim, find(sim, id + 1, strlen(id + 1)));
     cJSON *body = cJSON_CreateObject();
-    cJSON_AddBoolToObject(body, "ok", is_active);
-    sim_respond_json(conn, is_active ? 200 : 404, body);
+    cJSON_AddBoolToObject(body, "ok", ok);
+    sim_respond_json(conn, ok ? 200 : 404, body);
     return true;
 }
 

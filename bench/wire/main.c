@@ -17,13 +17,15 @@ static const char help[] =
     "                             [--pid SERVER] [--text MESSAGE --answer TEXT]\n"
     "       twin-bench-wire pace  --port N --every-us N [as load, but for --depth and --pid]\n"
     "       twin-bench-wire idle  --port N [--path /] [--bearer KEY] [--connections 100]\n"
+    "       twin-bench-wire stay  --port N --answer TEXT [as idle]\n"
     "\n"
     "Both ends of a WebSocket on 127.0.0.1, for bench/edge: `serve` echoes and is the yardstick,\n"
     "`carry` keeps connections in libwebsockets and does nothing else,\n"
     "`load` keeps --depth messages of --size bytes under way on each connection and prints how\n"
     "many came back, `pace` sends one on each connection every --every-us and prints how long the\n"
-    "answers took from when each was due, `idle` opens connections and keeps them until its input "
-    "ends.\n"
+    "answers took from when each was due, `idle` opens connections and keeps them until its input\n"
+    "ends, `stay` reads what they bring, too, and ends when each has had its answer or was "
+    "closed.\n"
     "An exchange ends with a frame, or with the frame that has --answer in it.\n"
     "Exit codes: 0 done, 1 failed, 2 usage.\n";
 
@@ -123,6 +125,8 @@ main(int argc, char **argv)
         return wire_pace(&options);
     if (strcmp(command, "idle") == 0)
         return wire_idle(&options);
+    if (strcmp(command, "stay") == 0)
+        return wire_stay(&options);
     fputs(help, stderr);
     return 2;
 }

@@ -1,7 +1,7 @@
 /*
  * bench/wire - both ends of a loopback WebSocket, to measure what lies between: a server as bare
  * as an epoll loop can be, the yardstick; a client that loads any server and counts; a client
- * that keeps to a timetable; a client that only stays. bench/edge runs them in turn.
+ * that keeps to a timetable; clients that only stay. bench/edge runs them in turn.
  *
  * Each is a single thread and uses nothing of ours but the handshake's digest and the codec's
  * header (net/websocket.h), so that what is measured is not also what measures.
@@ -49,6 +49,10 @@ int wire_pace(const struct wire_options *options);
 
 /* Opens `connections`, says so, and keeps them until its input ends. */
 int wire_idle(const struct wire_options *options);
+
+/* The same, but reads what comes, until each connection has had an answer or was closed, or its
+ * input ends; prints one JSON object. */
+int wire_stay(const struct wire_options *options);
 
 /*
  * A blocking connection that has been upgraded, or -1, and said why.

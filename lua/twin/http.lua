@@ -1,14 +1,16 @@
 -- lua/twin/http.lua
 -- HTTP requests to the vendor of the leg. The host puts in the base URL and the secret.
 --
---   http.request { method, path, headers, json | body, auth, errors, total_ms, idle_ms }
+--   http.request { method, path, headers, json | body, auth, errors, total_ms, idle_ms,
+--                  repeatable }
 --       -> { status, body, text } | nil, err
 --   http.stream { … }
 --       -> stream | nil, err
 --
 -- `auth` names a secret: { secret = "openai.api_key", header = "authorization",
 -- prefix = "Bearer " }. `errors(status, body, text)` may tell the kind and the detail of an answer
--- that is no success, from its body, which is a table when it is JSON.
+-- that is no success, from its body, which is a table when it is JSON. `repeatable`: to be asked
+-- twice is the same as once, so a POST without a body may use a connection that was kept.
 
 local native, wait, json, sse, provider = ...
 
@@ -66,6 +68,7 @@ local function start(spec, total_ms)
     body = body or "",
     idle_ms = spec.idle_ms or 30000,
     total_ms = spec.total_ms or total_ms,
+    repeatable = spec.repeatable or false,
   }
   if id ~= nil then
     return id

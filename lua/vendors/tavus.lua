@@ -89,6 +89,7 @@ local function call(method, path, body)
     json = body,
     errors = errors,
     total_ms = body ~= nil and CREATE_TIMEOUT_MS or CALL_TIMEOUT_MS,
+    repeatable = body == nil, -- who ends what has ended is told so, and no more
   }
 end
 

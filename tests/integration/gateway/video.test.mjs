@@ -49,6 +49,24 @@ test('a turn in a video session is answered as text and voice beside it', async 
   await compareWithBill(assert, world, twin, '0.01')
 })
 
+test('when the money is at an end the room is ended, and how long that took is counted', async () => {
+  const twin = await world.twin('short', {
+    policy_config: { limits: { monthly_hard_limit_usd: '0.06' } },
+  })
+  const session = world.session(twin, { mode: 'video' })
+  await session.started()
+  const ended = await session.frame('session.ended')
+  assert.equal(ended.reason, 'COST_LIMIT')
+  assert.ok(session.frames.filter(frame => frame.type === 'quota.warning').length >= 2)
+  const [entry] = await world.audit(twin, 'BILLING_EVENT')
+  assert.equal(entry.outcome, 'cost_limit')
+  const { legs } = await world.vendor('/_bill')
+  assert.equal(entry.cost_amount, legs[entry.id].usd)
+  assert.ok(Number(entry.cost_amount) <= 0.06, entry.cost_amount)
+  const { body } = await world.request('GET', '/metrics')
+  assert.match(body, /^twin_cut_seconds_count 1$/m)
+})
+
 test('a room that a crash leaves behind is ended, and costs what its vendor says', async () => {
   const twin = await world.twin('left', {
     policy_config: { limits: { monthly_hard_limit_usd: '10' } },

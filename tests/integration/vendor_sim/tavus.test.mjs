@@ -80,6 +80,18 @@ test('nobody joins unless told to, and an empty room ends', async () => {
   assert.equal((await sim.calls()).by_vendor.tavus, 4, "joining is no call of the vendor's API")
 })
 
+test('somebody can join all rooms at once', async () => {
+  const properties = { participant_absent_timeout: 1 }
+  const rooms = await Promise.all([create({ properties }), create({ properties })])
+  assert.deepEqual((await sim.call('POST', '/tavus/_join')).body, { ok: true })
+  await wait(1100)
+  for (const { body } of rooms) {
+    const room = await call('GET', `/conversations/${body.conversation_id}`)
+    assert.equal(room.body.status, 'active')
+  }
+  assert.equal((await sim.call('POST', '/tavus/_joined')).status, 404)
+})
+
 test('a test conversation has ended from the start and costs nothing', async () => {
   const { body } = await create({ test_mode: true }, 'leg-test')
   assert.equal(body.status, 'ended')

@@ -66,8 +66,9 @@ on_http_start(void *self, struct adapter_leg *adapter, const struct adapter_http
     cr_assert_lt(leg->request_count, FAKE_REQUESTS_MAX);
     cr_assert_lt(http->body_bytes, FAKE_TEXT_BYTES);
     struct fake_request *request = &leg->requests[leg->request_count++];
-    *request =
-        (struct fake_request){.exchange = ++exchanges, .total_timeout_ms = http->total_timeout_ms};
+    *request = (struct fake_request){.exchange = ++exchanges,
+                                     .total_timeout_ms = http->total_timeout_ms,
+                                     .is_repeatable = http->is_repeatable};
     snprintf(request->method, sizeof(request->method), "%s", http->method);
     snprintf(request->path, sizeof(request->path), "%s", http->path);
     memcpy(request->body, http->body, http->body_bytes);

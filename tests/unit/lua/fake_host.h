@@ -21,6 +21,7 @@ struct fake_request {
     char headers[1024]; /* "name: value\n" in the order of names, the secret's one included */
     char body[FAKE_TEXT_BYTES];
     uint32_t total_timeout_ms;
+    bool is_repeatable;
     bool has_ended, is_stopped, is_cancelled;
     size_t sent_bytes, consumed_bytes;
 };

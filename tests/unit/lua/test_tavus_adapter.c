@@ -91,6 +91,7 @@ Test(tavus_adapter, the_names_of_2026_are_read_and_sent)
                     "{\"leg_id\":\"l\",\"language\":\"xx\",\"provider\":{\"face_id\":\"f\","
                     "\"pal_id\":\"p\",\"names\":\"new\",\"test_mode\":true}}",
                     "{}");
+    cr_assert_not(fake_pending(leg)->is_repeatable, "a second room would be billed, too");
     cr_assert_str_eq(fake_pending(leg)->body,
                      "{\"conversation_name\":\"l\",\"face_id\":\"f\",\"pal_id\":\"p\","
                      "\"properties\":{\"max_call_duration\":3600,"
@@ -218,6 +219,7 @@ Test(tavus_adapter, terminate_ends_it_and_takes_the_vendors_times)
     drive_for(60000 - 1000);
     fake_cut(leg);
     fake_terminate(leg, ADAPTER_COST_LIMIT);
+    cr_assert(fake_pending(leg)->is_repeatable, "it may use a connection that was kept");
     answer("POST", "/v2/conversations/" ID "/end", 200, "");
     answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);

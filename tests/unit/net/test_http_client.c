@@ -17,12 +17,14 @@ struct order {
     struct net_http_request request;
     uint32_t bytes;
     atomic_int *status_out;
+    struct rt_histogram *hurried; /* of its START; or NULL */
 };
 
 static struct net_http_client *client;
 static struct net_http_port port;
 static struct rt_address owner;
-static atomic_bool owner_consumes; /* at once, all it gets */
+static atomic_uint_fast64_t left_at_once; /* requests of the last START, by the end of its turn */
+static atomic_bool owner_consumes;        /* at once, all it gets */
 
 static struct {
     pthread_mutex_t mutex;
@@ -44,10 +46,14 @@ static void
 obey(struct rt_actor *self, const struct order *order)
 {
     switch (order->verb) {
-    case VERB_START:
-        atomic_store(order->status_out,
-                     (int)port.start(port.self, self, order->transfer, &order->request));
+    case VERB_START: {
+        int status = (int)port.start(port.self, self, order->transfer, &order->request);
+        if (order->hurried != NULL)
+            port.hurry(port.self, self, order->transfer, rt_now_ns(self), order->hurried);
+        left_at_once = order->hurried == NULL ? 0 : order->hurried->count;
+        atomic_store(order->status_out, status);
         break;
+    }
     case VERB_CONSUME:
         port.consume(port.self, self, order->transfer, order->bytes);
         break;
@@ -120,12 +126,17 @@ tell(enum verb verb, uint64_t transfer, uint32_t bytes)
     give_order(&(struct order){.verb = verb, .transfer = transfer, .bytes = bytes});
 }
 
+static struct rt_histogram *hurried; /* what try_start() starts, if it is to be hurried */
+
 static enum rt_status
 try_start(uint64_t transfer, const struct net_http_request *request)
 {
     atomic_int status = -1;
-    give_order(&(struct order){
-        .verb = VERB_START, .transfer = transfer, .request = *request, .status_out = &status});
+    give_order(&(struct order){.verb = VERB_START,
+                               .transfer = transfer,
+                               .request = *request,
+                               .status_out = &status,
+                               .hurried = hurried});
     for (int i = 0; atomic_load(&status) < 0; i++) {
         cr_assert_lt(i, 15000);
         usleep(1000);
@@ -608,6 +619,8 @@ answer_once_then_close(int fd)
     rogue_read(fd); /* and then leaves without a word */
 }
 
+static bool posts_are_repeatable;
+
 static void
 post_twice(const char *body)
 {
@@ -616,6 +629,7 @@ post_twice(const char *body)
         struct net_http_request *request = request_to(to_port, "POST", "/");
         request->body = body;
         request->body_bytes = strlen(body);
+        request->is_repeatable = posts_are_repeatable;
         start(i, request);
         words_at_end(i);
     }
@@ -635,6 +649,32 @@ Test(http_client, a_post_without_body_never_uses_a_kept_connection)
     cr_assert_str_eq(words(), "1: head 200  -1; 1: complete; 2: head 200  -1; 2: complete; ");
     cr_assert_eq(rogue_connections, 2);
     cr_assert_eq(rogue_requests, 2);
+}
+
+Test(http_client, a_repeatable_post_is_sent_again_when_its_kept_connection_dies)
+{
+    posts_are_repeatable = true;
+    post_twice("");
+    cr_assert_str_eq(words(), "1: head 200  -1; 1: complete; 2: head 200  -1; 2: complete; ");
+    cr_assert_eq(rogue_connections, 2);
+    cr_assert_eq(rogue_requests, 3, "once in vain, on the first connection");
+}
+
+Test(http_client, a_repeatable_post_uses_a_kept_connection_and_leaves_at_once_when_hurried)
+{
+    static struct rt_histogram sending;
+    uint16_t to_port = rogue_start(count_connections);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct net_http_request *request = request_to(to_port, "POST", "/end");
+        request->is_repeatable = true;
+        hurried = i == 1 ? NULL : &sending;
+        start(i, request);
+        cr_assert_eq(left_at_once, i - 1, "what is not hurried waits for the loop");
+        words_at_end(i);
+    }
+    cr_assert_eq(rogue_connections, 1);
+    cr_assert_eq(rogue_requests, 2);
+    cr_assert_eq(sending.count, 1);
 }
 
 static void

@@ -64,3 +64,19 @@ Test(metrics, a_histogram_always_shows_the_same_bounds)
     cr_assert_not_null(strstr(after, "twin_test_quiet_seconds_bucket{le=\"+Inf\"} 2\n"));
     free(after);
 }
+
+Test(metrics, a_fine_histogram_shows_four_bounds_to_each_doubling)
+{
+    static struct rt_histogram fine = {.metric = {.name = "twin_test_fine_seconds",
+                                                  .help = "Exactly.",
+                                                  .type = RT_METRIC_HISTOGRAM},
+                                       .is_fine = true};
+    rt_metrics_register(&fine.metric);
+    rt_histogram_record(&fine, 20000);
+    size_t size_bytes;
+    char *text = rt_metrics_render(&size_bytes);
+    cr_assert_not_null(strstr(text, "twin_test_fine_seconds_bucket{le=\"1.6384e-05\"} 0\n"
+                                    "twin_test_fine_seconds_bucket{le=\"2.048e-05\"} 1\n"
+                                    "twin_test_fine_seconds_bucket{le=\"2.4576e-05\"} 1\n"));
+    free(text);
+}
