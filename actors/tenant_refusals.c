@@ -144,10 +144,9 @@ tenant_tell_refusal(struct rt_actor *self, struct tenant *tenant, const struct r
     if (!rt_timer_is_armed(&refusals->minute))
         rt_timer_set(self, &refusals->minute, REFUSAL_MINUTE_MS * RT_NS_PER_MS);
     int64_t now_ms = rt_wall_ms(self);
-    if (refusals->away)
-        refusal_book_count(&refusals->book, refusal, now_ms);
-    else if (refusal_book_note(&refusals->book, refusal, now_ms) &&
-             !tell(self, tenant, refusal, NULL))
+    if (!refusals->away && !refusal_book_note(&refusals->book, refusal, now_ms))
+        return; /* it is counted */
+    if (refusals->away || !tell(self, tenant, refusal, NULL))
         refusal_book_count(&refusals->book, refusal, now_ms);
 }
 

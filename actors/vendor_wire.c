@@ -96,6 +96,7 @@ vendor_wire_start(const struct world *world, struct rt_actor *owner, struct vito
             .url = outgoing->url,
             .headers = outgoing->headers,
             .header_count = outgoing->header_count,
+            .secret = request->secret_name == NULL ? NULL : outgoing->secret.value,
             .body = request->body,
             .body_bytes = request->body_bytes,
             .connect_timeout_ms = CONNECT_TIMEOUT_MS,

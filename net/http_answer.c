@@ -37,7 +37,28 @@ post_data(struct net_http_transfer *transfer, const char *bytes, size_t size_byt
         rt_message_destroy(message);
         return false;
     }
+    transfer->unconsumed_bytes += size_bytes;
     return rt_post(transfer->pool->system, transfer->owner, message) == RT_OK;
+}
+
+static bool
+post_body(void *context, const char *bytes, size_t size_bytes)
+{
+    for (size_t at = 0; at < size_bytes;) {
+        size_t piece = size_bytes - at;
+        if (piece > NET_HTTP_DATA_BYTES_MAX)
+            piece = NET_HTTP_DATA_BYTES_MAX;
+        if (!post_data(context, bytes + at, piece))
+            return false;
+        at += piece;
+    }
+    return true;
+}
+
+bool
+net_http_answer_end(struct net_http_transfer *transfer)
+{
+    return net_http_redact_end(&transfer->redact, post_body, transfer);
 }
 
 /* Called by libcurl with a piece of the body. */
@@ -52,15 +73,8 @@ on_body(char *bytes, size_t one, size_t size_bytes, void *context)
         return CURL_WRITEFUNC_PAUSE;
     }
     net_http_transfer_note_activity(transfer);
-    for (size_t at = 0; at < size_bytes;) {
-        size_t piece = size_bytes - at;
-        if (piece > NET_HTTP_DATA_BYTES_MAX)
-            piece = NET_HTTP_DATA_BYTES_MAX;
-        if (!post_data(transfer, bytes + at, piece))
-            return refuse(transfer);
-        at += piece;
-    }
-    transfer->unconsumed_bytes += size_bytes;
+    if (!net_http_redact(&transfer->redact, bytes, size_bytes, post_body, transfer))
+        return refuse(transfer);
     return size_bytes;
 }
 

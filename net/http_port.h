@@ -48,7 +48,8 @@ struct net_http_request {
     const char *url;    /* absolute http(s) URL */
     const struct net_http_header *headers;
     size_t header_count;
-    const void *body; /* NULL when body_bytes is 0 */
+    const char *secret; /* in one of the header values; struck out of what comes back. Or NULL */
+    const void *body;   /* NULL when body_bytes is 0 */
     size_t body_bytes;
     uint32_t connect_timeout_ms;
     uint32_t idle_timeout_ms;  /* longest silence; 0: no limit */

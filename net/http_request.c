@@ -164,11 +164,25 @@ set_options(struct net_http_transfer *transfer, const struct net_http_request *r
     set_method(transfer, request->method, request->is_repeatable);
 }
 
+/* The secret stays where it is sent from, and is wiped with that. */
+static void
+find_secret(struct net_http_transfer *transfer, const char *secret)
+{
+    for (const struct curl_slist *line = transfer->headers; line != NULL && secret != NULL;
+         line = line->next) {
+        const char *found = strstr(line->data, secret);
+        if (found != NULL)
+            transfer->redact =
+                (struct net_http_redact){.secret = found, .secret_bytes = strlen(secret)};
+    }
+}
+
 bool
 net_http_request_set(struct net_http_transfer *transfer, const struct net_http_request *request)
 {
     if (!add_headers(transfer, request) || !copy_body(transfer, request))
         return false;
+    find_secret(transfer, request->secret);
     set_options(transfer, request);
     return true;
 }

@@ -79,6 +79,8 @@ static void
 finish(struct net_http_transfer *transfer, enum net_http_result result)
 {
     rt_table_remove(&transfer->pool->transfers, &transfer->link);
+    if (!net_http_answer_end(transfer) && result == NET_HTTP_COMPLETE)
+        result = NET_HTTP_REFUSED;
     post_end(transfer, result);
     destroy(transfer);
 }

@@ -9,6 +9,7 @@
 #define NET_HTTP_TRANSFER_H
 
 #include "net/http_pool.h"
+#include "net/http_redact.h"
 
 struct net_http_transfer {
     struct rt_table_link link;
@@ -18,6 +19,7 @@ struct net_http_transfer {
 
     CURL *easy;
     struct curl_slist *headers;
+    struct net_http_redact redact; /* its secret is in one of them */
     uint8_t *body;
     size_t body_bytes, body_sent;
     struct rt_message *end; /* made at the start, so that it can always be sent */
@@ -77,6 +79,9 @@ bool net_http_request_is_valid(const struct net_http_request *request);
 /* Gives the request to libcurl. False when out of memory. */
 RT_MUST_USE bool net_http_request_set(struct net_http_transfer *transfer,
                                       const struct net_http_request *request);
+
+/* The answer has ended: posts what was held back of it. False when that could not be. */
+RT_MUST_USE bool net_http_answer_end(struct net_http_transfer *transfer);
 
 /* Has libcurl bring the answer to the owner. (http_answer.c) */
 void net_http_answer_set(struct net_http_transfer *transfer);

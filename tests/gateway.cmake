@@ -1,6 +1,6 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
-set(suites access audit autobahn bad_input bad_policies budget cap commands descriptors disk_full echo
+set(suites access audit autobahn bad_input bad_policies budget canary cap commands descriptors disk_full echo
   hot_path idempotency isolation memory nodes postgres quotas rate refunds refusals resume runtime secrets
   session shared_secrets slow_readers tickets tokens vendor_faults video)
 file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/gateway/*.test.mjs)
@@ -18,7 +18,7 @@ elseif(NOT build_prefix STREQUAL "")
   # video is the same minute.
   list(REMOVE_ITEM suites disk_full hot_path memory slow_readers video)
 else()
-  foreach(preloaded count_malloc full_disk)
+  foreach(preloaded count_malloc full_disk let_core)
     add_library(${preloaded} SHARED support/${preloaded}.c)
     target_link_libraries(${preloaded} PRIVATE twin_options)
     set_target_properties(${preloaded} PROPERTIES

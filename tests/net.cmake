@@ -1,4 +1,4 @@
-foreach(unit bytes http1 http_client server_http server_limits server_refusals
+foreach(unit bytes http1 http_client http_redact server_http server_limits server_refusals
     server_tls server_websocket sse timers utf8 websocket)
   twin_test(net ${unit})
 endforeach()

@@ -32,10 +32,9 @@ export async function until(check, what, patienceMs = PATIENCE_MS) {
 class Server {
   constructor(program, args, options) {
     this.stderr = ''
-    this.process = spawn(join(bin, program), args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...options,
-    })
+    const { under = [], ...rest } = options ?? {}
+    const [file, ...words] = [...under, join(bin, program), ...args]
+    this.process = spawn(file, words, { stdio: ['ignore', 'pipe', 'pipe'], ...rest })
     this.exited = once(this.process, 'exit')
     this.process.stderr.on('data', data => {
       this.stderr = (this.stderr + data).slice(-65536)
@@ -148,7 +147,8 @@ export class Session {
 }
 
 export class World {
-  // options: simulator: arguments of twin-vendor-sim; env: of the gateway; program: instead of it
+  // options: simulator: arguments of twin-vendor-sim; env: of the gateway; program: instead of it;
+  // under: a command that becomes the gateway, with its arguments
   static async start(options = {}) {
     const world = new World()
     world.options = options
@@ -182,6 +182,7 @@ export class World {
     this.gateway = await new Server(this.options.program ?? 'twin-gateway', ['serve', '--dev'], {
       cwd: this.directory,
       env: this.environment,
+      under: this.options.under,
     }).listening()
   }
 
