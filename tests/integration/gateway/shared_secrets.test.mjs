@@ -153,7 +153,9 @@ test('of many who show a ticket at several gateways at once one comes in', async
   for (let round = 0; round < 5; round++) {
     const ticket = await ticketOf(round % 2 ? world : other, twin)
     const closed = new Map()
-    const sessions = Array.from({ length: 8 }, (_, i) => browse(i % 2 ? world : other, twin, ticket))
+    const sessions = Array.from({ length: 8 }, (_, i) =>
+      browse(i % 2 ? world : other, twin, ticket),
+    )
     for (const session of sessions) session.closed.then(({ code }) => closed.set(session, code))
     await until(() => closed.size === 7, 'seven to be refused')
     assert.deepEqual([...new Set(closed.values())], [4401])

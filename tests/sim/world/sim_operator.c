@@ -35,11 +35,11 @@ keep_key(const struct sim_operator_desk *desk, const struct net_response *respon
 {
     struct sim_operator *admin = desk->admin;
     struct sim_operator_key *key = &admin->keys[admin->key_count];
-    key->tenant_id = desk->tenant_id;
     CHECK(admin->key_count < SIM_OPERATOR_KEYS_MAX);
-    CHECK(read_text("\"id\":\"", response, key->id, sizeof(key->id)));
-    CHECK(read_text("\"key\":\"", response, key->text, sizeof(key->text)));
-    admin->key_count++;
+    key->tenant_id = desk->tenant_id;
+    if (read_text("\"id\":\"", response, key->id, sizeof(key->id)) &&
+        read_text("\"key\":\"", response, key->text, sizeof(key->text)))
+        admin->key_count++; /* else there was no memory to show it */
 }
 
 static void
