@@ -215,6 +215,10 @@ enum rt_turn rt_turn_run(struct rt_actor *actor, const struct rt_turn_limits *li
 enum rt_status rt_deliver(struct rt_system *system, struct rt_address to,
                           struct rt_message *message);
 
+/* Sends a message that the actor had before to it once more, also when its mailbox is full: nobody
+ * would tell its sender. Takes it. Within a turn of the actor. (send.c) */
+void rt_deliver_again(struct rt_actor *self, struct rt_message *message);
+
 /* Between these two, what an actor's handler sends may wait in the worker's outbox. (send.c) */
 static inline void
 rt_outbox_open(struct rt_worker *worker, const struct rt_actor *sender)

@@ -134,6 +134,26 @@ rt_deliver(struct rt_system *system, struct rt_address to, struct rt_message *me
     return RT_FULL;
 }
 
+void
+rt_deliver_again(struct rt_actor *self, struct rt_message *message)
+{
+    struct rt_worker *here = rt_worker_here;
+    if (message->flags & RT_MESSAGE_CONTROL) {
+        rt_deliver(self->system, rt_self(self), message);
+        return;
+    }
+    if (here != NULL && here->outbox.sender != NULL)
+        flush(here); /* so that nothing overtakes what was sent before it */
+    struct rt_mailbox_chain chain = {0};
+    message->target_id = rt_actor_id(self);
+    rt_mailbox_chain_add(&chain, message);
+    struct rt_mailbox_sent sent = rt_mailbox_push_chain(&self->mailbox, &chain);
+    if (RT_UNLIKELY(sent.others != NULL))
+        rt_bounce_list(self->system, sent.others);
+    if (sent.wake)
+        rt_schedule(self);
+}
+
 uint64_t
 rt_waiting_bytes(struct rt_address who)
 {

@@ -46,7 +46,7 @@ rt_unstash(struct rt_actor *self)
 {
     for (struct rt_stash *stash = take_all(self), *next; stash != NULL; stash = next) {
         next = stash->next;
-        rt_deliver(self->system, rt_self(self), stash->message);
+        rt_deliver_again(self, stash->message);
         rt_pool_give(stash, sizeof(*stash));
     }
 }

@@ -507,6 +507,24 @@ Test(actor, messages_put_aside_come_again_and_requests_among_them_are_still_answ
     cr_assert_eq(seen.kinds[seen.count - 1], KIND_NOTE);
 }
 
+/* Their senders were told that they had been sent. */
+Test(actor, messages_put_aside_come_again_though_the_mailbox_is_full_by_then)
+{
+    enum { ASIDE = 3, MORE = 3 };
+    other = spawn(&stashing_behaviour);
+    stashing = true;
+    for (int i = 0; i < ASIDE; i++)
+        cr_assert_eq(rt_post(runtime, other, rt_message_create(KIND_NOTE, 0)), RT_OK);
+    run();
+    unsigned before = seen.count;
+    tell(other, unstash);
+    for (int i = 0; i < MORE; i++)
+        cr_assert_eq(rt_post(runtime, other, rt_message_create(KIND_NOTE, 0)), RT_OK);
+    cr_assert_eq(rt_post(runtime, other, rt_message_create(KIND_NOTE, 0)), RT_FULL);
+    run();
+    cr_assert_eq(seen.count, before + ASIDE + MORE);
+}
+
 Test(actor, messages_put_aside_are_bounced_when_the_actor_ends)
 {
     struct rt_address a = spawn(&main_behaviour);
