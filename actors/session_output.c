@@ -6,9 +6,10 @@
 
 #include "actors/session_state.h"
 #include "runtime/assert.h"
+#include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { ANSWER_USUAL_BYTES = 4096 };
+enum { ANSWER_USUAL_BYTES = 4096, SAID_FIRST_BYTES = 512 };
 
 struct rt_message *
 session_frame(struct session *session, enum frame_type type, const struct session_turn *turn)
@@ -113,7 +114,9 @@ session_emit_error(struct rt_actor *self, struct session *session, const struct 
 static void
 forget_oldest(struct session *session)
 {
-    rt_buffer_release(session->history[0].json);
+    uint32_t json_bytes = session->history[0].json_bytes;
+    session->said_bytes -= json_bytes;
+    memmove(session->said, session->said + json_bytes, session->said_bytes);
     memmove(&session->history[0], &session->history[1],
             --session->history_count * sizeof(session->history[0]));
 }
@@ -136,20 +139,41 @@ write_message(struct wire_writer *writer, const char *role, const void *text, si
     wire_close(writer);
 }
 
+/* Makes room for so many bytes more. False when out of memory. */
+static bool
+grow_said(struct session *session, size_t more_bytes)
+{
+    size_t room_bytes = session->said_room_bytes == 0 ? SAID_FIRST_BYTES : session->said_room_bytes;
+    while (room_bytes < session->said_bytes + more_bytes)
+        room_bytes *= 2;
+    if (room_bytes == session->said_room_bytes)
+        return true;
+    char *said = session->said == NULL
+                     ? rt_pool_take(room_bytes)
+                     : rt_pool_resize(session->said, session->said_room_bytes, room_bytes);
+    if (said == NULL)
+        return false;
+    session->said = said;
+    session->said_room_bytes = room_bytes;
+    return true;
+}
+
 void
 session_remember(struct session *session, const char *role, const void *text, size_t size_bytes)
 {
     struct wire_writer *writer = wire_begin(WIRE_JSON);
-    struct wire_bytes bytes;
+    struct wire_bytes json;
     write_message(writer, role, text, size_bytes);
-    struct rt_buffer *json =
-        wire_end(writer, &bytes) == RT_OK ? rt_buffer_copy(bytes.bytes, bytes.size_bytes) : NULL;
-    if (json == NULL)
+    if (wire_end(writer, &json) != RT_OK || !grow_said(session, json.size_bytes + 1))
         return; /* a gap in the conversation, no more */
     if (session->history_count == SESSION_HISTORY_MAX)
         forget_oldest(session);
-    session->history[session->history_count++] =
-        (struct session_said){.text_bytes = (uint32_t)size_bytes, .json = json};
+    char *end = session->said + session->said_bytes;
+    *end = ',';
+    memcpy(end + 1, json.bytes, json.size_bytes);
+    session->said_bytes += json.size_bytes + 1;
+    session->history[session->history_count++] = (struct session_said){
+        .text_bytes = (uint32_t)size_bytes, .json_bytes = (uint32_t)json.size_bytes + 1};
     while (session->history_count > 1 && history_bytes(session) > SESSION_HISTORY_BYTES_MAX)
         forget_oldest(session);
 }
@@ -157,8 +181,10 @@ session_remember(struct session *session, const char *role, const void *text, si
 void
 session_forget_all(struct session *session)
 {
-    while (session->history_count > 0)
-        forget_oldest(session);
+    rt_pool_give(session->said, session->said_room_bytes);
+    session->said = NULL;
+    session->said_bytes = session->said_room_bytes = 0;
+    session->history_count = 0;
 }
 
 /* Turns before it add to the conversation: their texts, and answers of a usual length. */
@@ -215,9 +241,11 @@ write_messages(struct wire_writer *writer, const struct session *session,
     if (session->config->instructions[0] != '\0')
         write_message(writer, "system", session->config->instructions,
                       strlen(session->config->instructions));
-    for (uint32_t i = prompt->first; i < session->history_count; i++)
-        wire_raw(writer, NULL, (const char *)session->history[i].json->bytes,
-                 session->history[i].json->size_bytes);
+    size_t from = 0;
+    for (uint32_t i = 0; i < prompt->first; i++)
+        from += session->history[i].json_bytes;
+    if (from < session->said_bytes) /* without its comma */
+        wire_raw(writer, NULL, session->said + from + 1, session->said_bytes - from - 1);
     write_message(writer, "user", turn->text->bytes, turn->text->size_bytes);
     wire_close(writer);
 }

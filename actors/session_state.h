@@ -90,10 +90,10 @@ struct session_leg {
     uint64_t metered_ns; /* when last */
 };
 
-/* One message of the conversation, as adapters are given it. */
+/* One message of the conversation. */
 struct session_said {
     uint32_t text_bytes;
-    struct rt_buffer *json; /* {"role":…,"content":…} */
+    uint32_t json_bytes; /* of session.said */
 };
 
 enum session_resume_state {
@@ -155,6 +155,8 @@ struct session {
 
     struct session_said history[SESSION_HISTORY_MAX];
     uint32_t history_count;
+    char *said; /* the messages as adapters are given them: ,{"role":…,"content":…} and so on */
+    size_t said_bytes, said_room_bytes;
 
     int64_t posted_nusd, held_nusd, remaining_nusd; /* the tenant's, as last told */
     int64_t cost_nusd;                              /* settled */

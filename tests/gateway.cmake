@@ -1,6 +1,7 @@
 # Real processes and real sockets, driven by Node; one test a file. Under a sanitizer its report is
 # the process's exit code, which each test looks at.
-set(suites access audit autobahn bad_input bad_policies budget canary cap commands descriptors disk_full echo
+set(suites access audit autobahn bad_input bad_policies budget canary cap commands conversation
+  descriptors disk_full echo
   hot_path idempotency isolation memory nodes postgres quotas rate refunds refusals resume runtime secrets
   session shared_secrets slow_readers tampered tickets tokens vendor_faults video)
 file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/gateway/*.test.mjs)
