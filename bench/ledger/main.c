@@ -29,6 +29,7 @@ enum {
     DEPTH_MAX = 10000,
     HELD_NUSD = 1000000,
     COST_NUSD = 500000,
+    SERVER_BUFFERS_MB = 128, /* PostgreSQL's default */
     KIND_PHASE = RT_KIND_USER,
 };
 
@@ -293,7 +294,7 @@ on_postgres(struct bench *bench, struct rt_system *actors)
 {
     struct cluster cluster;
     char uri[256], problem[512];
-    cluster_start(&cluster);
+    cluster_start_with(&cluster, SERVER_BUFFERS_MB);
     cluster_uri(&cluster, "postgres", uri, sizeof(uri));
     const struct vito_postgres_options options = {
         .uri = uri, .node = "bench", .migrate = true, .world = rt_world_real()};

@@ -86,20 +86,11 @@ is_ready(const struct cluster *cluster)
 static void
 start_server(struct cluster *cluster)
 {
-    char sockets[128];
+    char sockets[128], buffers[64];
     snprintf(sockets, sizeof(sockets), "unix_socket_directories=%s", cluster->directory);
-    char *const arguments[] = {"postgres",
-                               "-D",
-                               "data",
-                               "-c",
-                               "listen_addresses=",
-                               "-c",
-                               sockets,
-                               "-c",
-                               "shared_buffers=32MB",
-                               "-c",
-                               "max_connections=60",
-                               NULL};
+    snprintf(buffers, sizeof(buffers), "shared_buffers=%uMB", cluster->buffers_mb);
+    char *const arguments[] = {"postgres", "-D", "data",  "-c", "listen_addresses=",  "-c",
+                               sockets,    "-c", buffers, "-c", "max_connections=60", NULL};
     cluster->pid = 0;
     for (int i = 0; i < 600; i++) {
         /* After a kill it refuses to start until the last backend of the former one has gone. */
@@ -117,7 +108,13 @@ start_server(struct cluster *cluster)
 void
 cluster_start(struct cluster *cluster)
 {
-    *cluster = (struct cluster){.directory = "/tmp/twin_cluster_XXXXXX"};
+    cluster_start_with(cluster, 32);
+}
+
+void
+cluster_start_with(struct cluster *cluster, unsigned buffers_mb)
+{
+    *cluster = (struct cluster){.directory = "/tmp/twin_cluster_XXXXXX", .buffers_mb = buffers_mb};
     const struct passwd *user = server_user();
     find_binaries(cluster);
     if (mkdtemp(cluster->directory) == NULL ||

@@ -10,11 +10,15 @@
 struct cluster {
     char directory[64]; /* has the socket; hand it to libpq as the host */
     char binaries[128];
+    unsigned buffers_mb; /* its shared_buffers */
     pid_t pid;
 };
 
 /* Makes and starts one; ends the process when it cannot. The server ends when its starter does. */
 void cluster_start(struct cluster *cluster);
+
+/* The same with more memory than a test needs. */
+void cluster_start_with(struct cluster *cluster, unsigned buffers_mb);
 
 /* Sends SIGKILL to the postmaster, then starts it again over the same data. */
 void cluster_crash(struct cluster *cluster);

@@ -25,7 +25,7 @@
 
 /*
  * Rows are found by their keys one by one, those to look for first, and written likewise: each
- * array is unnested beside the others, which costs a third of what FROM unnest() does.
+ * array is unnested beside the others, where FROM unnest() would keep each in a store of its own.
  *
  * A server that believes a table to be small would rather read all of it for every batch, and does
  * so until it counts again, however large it has grown by then. So a subquery that cannot be merged
