@@ -68,6 +68,19 @@ tenant_quota_left_ms(const struct tenant *tenant, const struct vito_account *acc
     return used_up_of(limit, account->media_ms[mode] + account->media_held_ms[mode]);
 }
 
+/* Who puts another policy in the place of this one is recorded with the tenant's document. */
+static void
+note_version(struct rt_actor *self, struct tenant *tenant, const char *version)
+{
+    bool is_same_policy = strcmp(tenant->decides_by, tenant->config->policy) == 0;
+    if (version[0] == '\0' || (is_same_policy && strcmp(tenant->decides_version, version) == 0))
+        return;
+    if (is_same_policy)
+        tenant_tell_policy(self, tenant, tenant->decides_version, version);
+    RT_TEXT_SET(tenant->decides_by, tenant->config->policy);
+    RT_TEXT_SET(tenant->decides_version, version);
+}
+
 void
 tenant_ask_policy(struct rt_actor *self, struct tenant *tenant,
                   const struct policy_question *question, struct policy_decision *decision)
@@ -76,6 +89,7 @@ tenant_ask_policy(struct rt_actor *self, struct tenant *tenant,
     memset(decision, 0, sizeof(*decision));
     policies->ask(policies->self, rt_worker_index(self), tenant->config->policy, question,
                   decision);
+    note_version(self, tenant, decision->version);
     if (decision->action == POLICY_DOWNGRADE && decision->mode >= question->mode)
         decision->action = POLICY_PASS; /* not a step down: the host clamps */
     if (decision->memory != NULL) {

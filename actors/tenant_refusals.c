@@ -1,5 +1,6 @@
 /*
- * What the audit trail is told of turns, sessions and legs that were refused, or lowered.
+ * What the audit trail is told of turns, sessions and legs that were refused, or lowered; and of a
+ * policy that changed.
  *
  * Nobody waits for it: a client has his answer before the record is on its way. A record is kept
  * until the store has it, and tried again under the same id, so that it is there once. While the
@@ -45,13 +46,16 @@ tenant_refusal(enum refusal_event event, const struct tenant_session *session, e
 }
 
 static struct tenant_refusals *
-refusals_of(struct tenant *tenant)
+refusals_of(struct rt_actor *self, struct tenant *tenant)
 {
-    if (tenant->refusals != NULL)
-        return tenant->refusals;
-    tenant->refusals = rt_pool_take(sizeof(*tenant->refusals));
-    if (tenant->refusals != NULL)
+    if (tenant->refusals == NULL) {
+        tenant->refusals = rt_pool_take(sizeof(*tenant->refusals));
+        if (tenant->refusals == NULL)
+            return NULL;
         memset(tenant->refusals, 0, sizeof(*tenant->refusals));
+    }
+    if (!rt_timer_is_armed(&tenant->refusals->minute))
+        rt_timer_set(self, &tenant->refusals->minute, REFUSAL_MINUTE_MS * RT_NS_PER_MS);
     return tenant->refusals;
 }
 
@@ -109,40 +113,65 @@ submit(struct rt_actor *self, struct tenant *tenant, struct refusal_record *reco
     tenant_submit(self, tenant, &request, TENANT_PENDING_REFUSAL, record);
 }
 
+/* Has a record kept, which stands for so many. Takes the reference to its details. False when out
+ * of memory. */
+static bool
+keep(struct rt_actor *self, struct tenant *tenant, const struct vito_audit_event *event,
+     struct rt_buffer *details, int64_t count)
+{
+    struct refusal_record *record = details == NULL ? NULL : rt_pool_take(sizeof(*record));
+    if (record == NULL) {
+        rt_buffer_release(details);
+        return false;
+    }
+    *record = (struct refusal_record){
+        .next = tenant->refusals->records, .event = *event, .details = details, .count = count};
+    tenant->refusals->records = record;
+    tenant_make_id(self, tenant, "aud", record->event.id, NULL);
+    record->event.at_ms = rt_wall_ms(self);
+    submit(self, tenant, record);
+    return true;
+}
+
 /* Tells one refusal, or a sum of them. False when out of memory. */
 static bool
 tell(struct rt_actor *self, struct tenant *tenant, const struct refusal *refusal,
      const struct refusal_sum *sum)
 {
-    struct refusal_record *record = rt_pool_take(sizeof(*record));
-    if (record == NULL)
-        return false;
-    *record = (struct refusal_record){.next = tenant->refusals->records,
-                                      .details = details_of(tenant, refusal, sum),
-                                      .count = sum == NULL ? 1 : sum->count};
-    if (record->details == NULL) {
-        rt_pool_give(record, sizeof(*record));
-        return false;
-    }
-    tenant->refusals->records = record;
-    tenant_make_id(self, tenant, "aud", record->event.id, NULL);
-    record->event.at_ms = rt_wall_ms(self);
-    RT_TEXT_SET(record->event.event, refusal_event_name(refusal->event));
-    RT_TEXT_SET(record->event.session_id, refusal->session_id);
-    submit(self, tenant, record);
-    return true;
+    struct vito_audit_event event = {.at_ms = 0};
+    RT_TEXT_SET(event.event, refusal_event_name(refusal->event));
+    RT_TEXT_SET(event.session_id, refusal->session_id);
+    return keep(self, tenant, &event, details_of(tenant, refusal, sum),
+                sum == NULL ? 1 : sum->count);
+}
+
+void
+tenant_tell_policy(struct rt_actor *self, struct tenant *tenant, const char *from, const char *to)
+{
+    struct tenant_refusals *refusals = refusals_of(self, tenant);
+    struct vito_audit_event event = {.event = "POLICY_CHANGED"};
+    struct wire_writer *writer = wire_begin(WIRE_JSON);
+    struct wire_bytes bytes;
+    wire_open_map(writer, NULL);
+    wire_text(writer, "policy", tenant->config->policy);
+    wire_text(writer, "from_version", from);
+    wire_text(writer, "to_version", to);
+    wire_close(writer);
+    bool is_written = refusals != NULL && wire_end(writer, &bytes) == RT_OK;
+    if (!is_written ||
+        !keep(self, tenant, &event, rt_buffer_copy(bytes.bytes, bytes.size_bytes), 0))
+        rt_log(RT_LOG_ERROR, "audit.policy_lost", RT_STR("tenant", tenant->config->id),
+               RT_STR("version", to), RT_STR("why", "out of memory"));
 }
 
 void
 tenant_tell_refusal(struct rt_actor *self, struct tenant *tenant, const struct refusal *refusal)
 {
-    struct tenant_refusals *refusals = refusals_of(tenant);
+    struct tenant_refusals *refusals = refusals_of(self, tenant);
     if (refusals == NULL) {
         metrics_refusals_uncounted(1);
         return;
     }
-    if (!rt_timer_is_armed(&refusals->minute))
-        rt_timer_set(self, &refusals->minute, REFUSAL_MINUTE_MS * RT_NS_PER_MS);
     int64_t now_ms = rt_wall_ms(self);
     if (!refusals->away && !refusal_book_note(&refusals->book, refusal, now_ms))
         return; /* it is counted */

@@ -205,7 +205,8 @@ struct tenant {
     struct rt_timer look_timer; /* asks for them again */
     struct rt_table sessions;
 
-    struct tenant_refusals *refusals; /* or NULL */
+    struct tenant_refusals *refusals;                                        /* or NULL */
+    char decides_by[POLICY_NAME_BYTES], decides_version[VITO_VERSION_BYTES]; /* "": nothing yet */
     struct tenant_decision *decisions[TENANT_DECISIONS];
     uint32_t decision_count;
     struct rt_buffer *memory; /* the policy's, MessagePack, or NULL */
@@ -369,6 +370,9 @@ struct refusal tenant_refusal(enum refusal_event event, const struct tenant_sess
 /* Has it recorded, by itself or in a sum. Nothing waits for that. */
 void tenant_tell_refusal(struct rt_actor *self, struct tenant *tenant,
                          const struct refusal *refusal);
+/* Has recorded that the policy's file has another text than it last decided by. */
+void tenant_tell_policy(struct rt_actor *self, struct tenant *tenant, const char *from,
+                        const char *to);
 void tenant_on_refusal_told(struct rt_actor *self, struct tenant *tenant, void *subject,
                             enum rt_status status);
 bool tenant_on_refusals_timer(struct rt_actor *self, struct tenant *tenant,

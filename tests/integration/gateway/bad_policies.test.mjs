@@ -67,11 +67,32 @@ test('a policy that breaks while it is in use leaves the last good one', async (
   const second = await world.turn(twin)
   assert.equal(second.status, 200)
   assert.equal(second.body.decision.policy_version, first)
+  assert.deepEqual(await world.audit(twin, 'POLICY_CHANGED'), [], 'nothing has changed')
   await writeFile(file, policy('changes', 'return decision.deny("closed_today")'))
   await until(async () => {
     world.gateway.process.kill('SIGHUP')
     return (await world.turn(twin)).body.reason === 'closed_today'
   }, 'the new policy')
+  await world.turn(twin)
+  const changes = async () => (await world.audit(twin, 'POLICY_CHANGED')).length > 0
+  await until(changes, 'the change to be recorded')
+  const [{ details }, ...others] = await world.audit(twin, 'POLICY_CHANGED')
+  const [refused] = await world.audit(twin, 'TURN_REFUSED')
+  assert.deepEqual(details, {
+    policy: 'changes',
+    from_version: first,
+    to_version: refused.details.policy_version,
+  })
+  assert.notEqual(details.to_version, first)
+  assert.deepEqual(others, [], 'once')
+})
+
+test('another policy in the place of one is no change of either', async () => {
+  const twin = await world.twin('moves', { policy: 'default' })
+  assert.equal((await world.turn(twin)).status, 200)
+  await world.twin('moves', { policy: 'andres_cantor' })
+  assert.equal((await world.turn(twin)).status, 200)
+  assert.deepEqual(await world.audit(twin, 'POLICY_CHANGED'), [])
 })
 
 test('check names every bad policy and test runs the cases of the good ones', async () => {
