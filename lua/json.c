@@ -6,12 +6,75 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/owned.h"
 #include "lua/shape.h"
+#include "lua/vm.h"
 #include "net/utf8.h"
+#include "vito/json.h"
 
 enum { SLOTS_PER_LEVEL = 4, NUMBER_BYTES = 24 };
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
+static void push_value_raise(lua_State *state, const cJSON *value);
+
+static void
+push_children_raise(lua_State *state, const cJSON *parent)
+{
+    int count = cJSON_GetArraySize(parent);
+    bool is_array = cJSON_IsArray(parent);
+    lua_createtable(state, is_array ? count : 0, is_array ? 0 : count);
+    int index = 1;
+    for (const cJSON *child = parent->child; child != NULL; child = child->next, index++) {
+        tlua_vm_charge_raise(state, 1);
+        if (is_array) {
+            push_value_raise(state, child);
+            lua_rawseti(state, -2, index);
+        } else if (!cJSON_IsNull(child)) {
+            lua_pushstring(state, child->string);
+            push_value_raise(state, child);
+            lua_rawset(state, -3);
+        }
+    }
+}
+
+static void
+push_value_raise(lua_State *state, const cJSON *value)
+{
+    luaL_checkstack(state, SLOTS_PER_LEVEL, "JSON is nested too deep");
+    if (cJSON_IsString(value))
+        lua_pushstring(state, value->valuestring);
+    else if (cJSON_IsNumber(value))
+        lua_pushnumber(state, value->valuedouble);
+    else if (cJSON_IsBool(value))
+        lua_pushboolean(state, cJSON_IsTrue(value));
+    else if (cJSON_IsNull(value))
+        lua_pushlightuserdata(state, NULL);
+    else
+        push_children_raise(state, value);
+}
+
+static void
+destroy_tree(void *tree)
+{
+    cJSON_Delete(tree);
+}
+
+bool
+tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes)
+{
+    struct tlua_owned *owned = tlua_owned_push_raise(state, destroy_tree);
+    const char *problem;
+    cJSON *tree = NULL;
+    bool ok =
+        vito_json_parse_within(text, size_bytes, TLUA_JSON_DEPTH_MAX, &tree, &problem) == RT_OK;
+    owned->thing = tree;
+    if (ok)
+        push_value_raise(state, tree);
+    tlua_owned_drop(owned);
+    lua_remove(state, ok ? -2 : -1);
+    return ok;
+}
 
 #define TEXT_METATABLE "twin.json.text"
 

@@ -23,10 +23,11 @@ struct tlua_json_bounds {
 };
 
 /*
- * Pushes the value of a text that is nothing but one JSON value, in UTF-8 and as RFC 8259 has it.
+ * Pushes the value of a text that is nothing but one JSON value (vito/json.h: strict, and no
+ * \u0000 in it).
  *
- *   returns    false, and nothing pushed, when it is not, or is nested too deep; raises when out
- *              of memory or budget
+ *   returns    false, and nothing pushed, when it is not, is nested too deep, or memory for the
+ *              tree is out; raises when the machine is out of memory or budget
  */
 bool tlua_json_decode_raise(lua_State *state, const char *text, size_t size_bytes);
 

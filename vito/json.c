@@ -44,7 +44,7 @@ vito_json_use_pool(void)
 
 struct scan {
     const unsigned char *at, *end;
-    int depth;
+    int depth_left;
 };
 
 /*
@@ -158,10 +158,10 @@ scan_text(struct scan *scan)
         unsigned char c = *scan->at++;
         if (!is_outside(c))
             return not_json;
-        if ((c == '[' || c == '{') && ++scan->depth > VITO_JSON_DEPTH_MAX)
+        if ((c == '[' || c == '{') && --scan->depth_left < 0)
             return "nested too deeply";
         if (c == ']' || c == '}')
-            scan->depth--;
+            scan->depth_left++;
         const char *problem = NULL;
         if (c == '"') {
             problem = scan_string(scan);
@@ -187,15 +187,11 @@ is_finite(const cJSON *json)
 }
 
 enum rt_status
-vito_json_parse(const char *text, size_t size_bytes, struct cJSON **json_out,
-                const char **problem_out)
+vito_json_parse_within(const char *text, size_t size_bytes, int depth_max, struct cJSON **json_out,
+                       const char **problem_out)
 {
-    *problem_out = "longer than 65536 bytes";
-    _Static_assert(VITO_JSON_BYTES_MAX == 65536, "the text says so");
-    if (size_bytes > VITO_JSON_BYTES_MAX)
-        return RT_TOO_BIG;
     const unsigned char *start = (const unsigned char *)text;
-    struct scan scan = {start, start + size_bytes, 0};
+    struct scan scan = {start, start + size_bytes, depth_max};
     *problem_out = scan_text(&scan);
     if (*problem_out != NULL)
         return RT_INVALID;
@@ -207,13 +203,33 @@ vito_json_parse(const char *text, size_t size_bytes, struct cJSON **json_out,
         return RT_INVALID;
     while (end < text + size_bytes && strchr(" \t\r\n", *end) != NULL)
         end++;
-    if (!is_finite(json))
-        *problem_out = "a number is too big";
-    if (end < text + size_bytes || !is_finite(json)) {
+    if (end < text + size_bytes) {
         cJSON_Delete(json);
         return RT_INVALID;
     }
     *problem_out = NULL;
+    *json_out = json;
+    return RT_OK;
+}
+
+enum rt_status
+vito_json_parse(const char *text, size_t size_bytes, struct cJSON **json_out,
+                const char **problem_out)
+{
+    *problem_out = "longer than 65536 bytes";
+    _Static_assert(VITO_JSON_BYTES_MAX == 65536, "the text says so");
+    if (size_bytes > VITO_JSON_BYTES_MAX)
+        return RT_TOO_BIG;
+    cJSON *json;
+    enum rt_status status =
+        vito_json_parse_within(text, size_bytes, VITO_JSON_DEPTH_MAX, &json, problem_out);
+    if (status != RT_OK)
+        return status;
+    if (!is_finite(json)) {
+        *problem_out = "a number is too big";
+        cJSON_Delete(json);
+        return RT_INVALID;
+    }
     *json_out = json;
     return RT_OK;
 }

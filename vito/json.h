@@ -28,6 +28,12 @@ enum { VITO_JSON_BYTES_MAX = 64 * 1024, VITO_JSON_DEPTH_MAX = 16 };
 RT_MUST_USE enum rt_status vito_json_parse(const char *text, size_t size_bytes,
                                            struct cJSON **json_out, const char **problem_out);
 
+/* The same for what was bounded in size elsewhere, with `depth_max` levels of its own (cJSON
+ * recurses once a level); and a number that no double holds is infinite. */
+RT_MUST_USE enum rt_status vito_json_parse_within(const char *text, size_t size_bytes,
+                                                  int depth_max, struct cJSON **json_out,
+                                                  const char **problem_out);
+
 /* From now on cJSON's memory comes from runtime/pool.h, so that documents are read and written
  * without malloc. Before the first document, and while there is one thread. What cJSON prints is
  * given back by cJSON_free(), never by free(). */
