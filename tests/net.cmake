@@ -1,5 +1,5 @@
-foreach(unit bytes http1 http_client http_redact server_http server_limits server_refusals
-    server_tls server_websocket sse timers utf8 websocket)
+foreach(unit bytes http1 http_client http_client_failures http_client_stop http_redact server_http
+    server_limits server_refusals server_tls server_websocket sse timers utf8 websocket)
   twin_test(net ${unit})
 endforeach()
 twin_stress(net edge)

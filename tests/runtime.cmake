@@ -1,7 +1,8 @@
-foreach(unit actor flight links log mailbox message metrics poison pool run_queue table timer_wheel)
+foreach(unit actor flight links log mailbox message metrics poison pool restart run_queue table
+    timer_wheel)
   twin_test(runtime ${unit})
 endforeach()
-foreach(unit actor message)
+foreach(unit message restart)
   if(TARGET test_${unit})
     target_link_options(test_${unit} PRIVATE LINKER:--wrap=rt_pool_take)
   endif()
