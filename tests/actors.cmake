@@ -32,7 +32,8 @@ if(TARGET sim_twins)
   endif()
   add_test(NAME ${build_prefix}sim/sim_world/memory COMMAND sim_twins --from 5 --seeds 1
     --no-controls --faults "" --each-request ${each_request})
-  set_tests_properties(${build_prefix}sim/sim_world/memory PROPERTIES LABELS sim TIMEOUT 300)
+  set_tests_properties(${build_prefix}sim/sim_world/memory PROPERTIES LABELS sim TIMEOUT 300
+    PROCESSORS ${twin_busy})
 endif()
 
 # The same with several gateways on one store.
@@ -46,5 +47,6 @@ if(TARGET sim_twins)
   add_test(NAME ${build_prefix}sim/sim_world/nodes COMMAND sim_twins --nodes 3
     --seeds ${nodes_seeds} ${nodes_options}
     --once-failed ${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds_nodes.txt)
-  set_tests_properties(${build_prefix}sim/sim_world/nodes PROPERTIES LABELS sim TIMEOUT 300)
+  set_tests_properties(${build_prefix}sim/sim_world/nodes PROPERTIES LABELS sim TIMEOUT 300
+    PROCESSORS ${twin_busy})
 endif()

@@ -31,6 +31,11 @@ foreach(suite ${suites})
     COMMAND ${TWIN_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/integration/run.mjs gateway ${suite})
   set_tests_properties(${build_prefix}integration/gateway/${suite} PROPERTIES
     LABELS integration TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  set(room ${twin_busy})
+  if(suite MATCHES "^(audit|cap|commands|nodes|quotas|resume|slow_readers|tokens|video)$")
+    set(room ${twin_waits})
+  endif()
+  set_tests_properties(${build_prefix}integration/gateway/${suite} PROPERTIES PROCESSORS ${room})
 endforeach()
 
 # Short crash campaigns, and what they must find: a gateway with bugs in it, which no other target
@@ -51,6 +56,6 @@ if(build_prefix STREQUAL "")
     add_test(NAME crash/${campaign} COMMAND ${TWIN_NODE}
       ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/main.mjs ${crash_${campaign}})
     set_tests_properties(crash/${campaign} PROPERTIES
-      LABELS fault TIMEOUT 300 ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+      LABELS fault TIMEOUT 300 PROCESSORS ${twin_busy} ENVIRONMENT "BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   endforeach()
 endif()

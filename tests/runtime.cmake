@@ -22,6 +22,7 @@ if(build_prefix STREQUAL "")
   find_program(TWIN_SPIN spin REQUIRED)
   foreach(model idle mailbox steal)
     add_test(NAME model/${model} COMMAND ${PROJECT_SOURCE_DIR}/script/model ${model})
-    set_tests_properties(model/${model} PROPERTIES LABELS model TIMEOUT 900)
+    set_tests_properties(model/${model} PROPERTIES LABELS model TIMEOUT 900
+      PROCESSORS ${twin_busy})
   endforeach()
 endif()
