@@ -14,6 +14,8 @@ enum { LABEL_BYTES = 48, ACTIONS = 3 };
     }
 
 #define TURNS_HELP "Turns judged, by the decision and, when it was deny, by its reason."
+#define SPENT_HELP "What settled legs cost, in nano-dollars, by mode."
+#define HELD_HELP "What settled legs held at their end, in nano-dollars, by mode."
 #define LEGS_HELP "Legs handed to a vendor, by mode."
 
 static struct rt_gauge sessions = {.metric = {.name = "twin_sessions",
@@ -21,8 +23,6 @@ static struct rt_gauge sessions = {.metric = {.name = "twin_sessions",
                                               .type = RT_METRIC_GAUGE}};
 static struct rt_counter sessions_total = COUNTER("twin_sessions_total", "Sessions begun.");
 static struct rt_counter settled_total = COUNTER("twin_legs_settled_total", "Vendor legs settled.");
-static struct rt_counter spent_total =
-    COUNTER("twin_spent_nanodollars_total", "What settled legs cost, in nano-dollars.");
 
 static struct rt_histogram cut_seconds = {
     .metric = {.name = "twin_cut_seconds",
@@ -50,7 +50,7 @@ static struct rt_counter uncounted_total =
 static const char *const actions[ACTIONS] = {"pass", "throttle", "downgrade"};
 static struct rt_counter turns[ACTIONS];
 static struct rt_counter denied[PROBLEM_REASON_COUNT]; /* [PROBLEM_NONE]: by a policy */
-static struct rt_counter legs[VITO_MODE_COUNT];
+static struct rt_counter legs[VITO_MODE_COUNT], spent[VITO_MODE_COUNT], held[VITO_MODE_COUNT];
 
 static char action_labels[ACTIONS][LABEL_BYTES];
 static char denied_labels[PROBLEM_REASON_COUNT][2 * LABEL_BYTES];
@@ -90,11 +90,12 @@ register_all(void)
     for (int i = 0; i < VITO_MODE_COUNT; i++) {
         snprintf(mode_labels[i], LABEL_BYTES, "mode=\"%s\"", vito_mode_name((enum vito_mode)i));
         add(&legs[i], "twin_legs_total", LEGS_HELP, mode_labels[i]);
+        add(&spent[i], "twin_spent_nanodollars_total", SPENT_HELP, mode_labels[i]);
+        add(&held[i], "twin_held_nanodollars_total", HELD_HELP, mode_labels[i]);
     }
     rt_metrics_register(&sessions.metric);
     rt_metrics_register(&sessions_total.metric);
     rt_metrics_register(&settled_total.metric);
-    rt_metrics_register(&spent_total.metric);
     rt_metrics_register(&cut_seconds.metric);
     rt_metrics_register(&grants_awaited.metric);
     rt_metrics_register(&grants_ahead.metric);
@@ -144,10 +145,11 @@ metrics_leg_began(enum vito_mode mode)
 }
 
 void
-metrics_leg_settled(int64_t cost_nusd)
+metrics_leg_settled(enum vito_mode mode, int64_t held_nusd, int64_t cost_nusd)
 {
     rt_counter_add(&settled_total, 1);
-    rt_counter_add(&spent_total, (uint64_t)cost_nusd);
+    rt_counter_add(&spent[mode], (uint64_t)cost_nusd);
+    rt_counter_add(&held[mode], (uint64_t)held_nusd);
 }
 
 void

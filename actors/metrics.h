@@ -24,9 +24,10 @@ void metrics_turn(const char *action, const struct problem *problem);
 void metrics_session_began(void);
 void metrics_session_gone(void);
 
-/* A leg was handed to a vendor; a leg was settled for that much. Threads: any. */
+/* A leg was handed to a vendor; a leg that held so much in the end was settled for that much.
+ * Threads: any. */
 void metrics_leg_began(enum vito_mode mode);
-void metrics_leg_settled(int64_t cost_nusd);
+void metrics_leg_settled(enum vito_mode mode, int64_t held_nusd, int64_t cost_nusd);
 
 /* Money of a month was asked for: by a step that waits for it, or ahead of need. Threads: any. */
 void metrics_grant(bool is_awaited);

@@ -240,7 +240,7 @@ book_cost(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg, 
     int64_t lost_nusd = spare_of(leg, vito_hold_amount(leg->hold), false);
     vito_account_settle(account, leg->hold, cost_nusd, &leg->row.use);
     account->slice_nusd -= lost_nusd < account->slice_nusd ? lost_nusd : account->slice_nusd;
-    metrics_leg_settled(cost_nusd);
+    metrics_leg_settled(leg->row.mode, leg->row.held_nusd, cost_nusd);
     vito_account_check(account);
     tenant_count_spending(self, tenant, cost_nusd);
 }

@@ -17,7 +17,7 @@ if(build_prefix STREQUAL "")
     PROCESSORS ${twin_busy} PASS_REGULAR_EXPRESSION "^{\"ping_pong\":{\"ns\":[0-9].*\"idle\":{\"cpu_percent\":[0-9.e-]+,.*}}")
 
   # The others measure the gateway: in small, and only what they print.
-  foreach(bench cut edge idle fair)
+  foreach(bench budget cut edge idle fair)
     add_test(NAME bench/${bench}
       COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/bench_shape.py ${bench})
     set_tests_properties(bench/${bench} PROPERTIES LABELS integration TIMEOUT 120

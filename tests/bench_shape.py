@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a bench in small and sees that its JSON has the shape that bench/README.md promises.
 
-usage: bench_shape.py cut|edge|idle|fair
+usage: bench_shape.py budget|cut|edge|idle|fair
 
 Figures of such a short run mean nothing; that there are any, and that they are positive, does.
 """
@@ -11,12 +11,18 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MAY_BE_0 = ["over"]
+MAY_BE_0 = ["denied", "grants_awaited", "over"]
 PERCENTILES = ["p50_us", "p99_us", "p999_us"]
 ROUNDS = ["raw, 1", "echo, 1", "raw, 16", "echo, 16", "turns"]
 CUTS = ["live", "cut", "p50_ms", "p99_ms", "p999_ms", "max_ms", "told", "billed_usd", "ledger_usd",
         "limit_usd", "over"]
 BENCHES = {
+    "budget": (
+        ["--limit", "5", "--stay", "2"],
+        {"turns": None, "money_requests_per_1000": None, "transactions_per_1000": None,
+         "denied": None, "grants_awaited": None, "spent_usd": None, "limit_usd": None,
+         "held_to_actual": ["text_by_turn", "text_by_token", "voice", "video", "mix"]},
+    ),
     "cut": (
         ["--sessions", "20", "--twins", "2", "--spread", "1"],
         {"one_by_one": CUTS, "at_once": CUTS},

@@ -146,7 +146,7 @@ test('metrics tell of turns, and hold no key', async () => {
   assert.match(body, /^# TYPE twin_turns_total counter$/m)
   assert.match(body, /^twin_turns_total\{action="pass",reason=""\} [1-9]/m)
   assert.match(body, /^twin_legs_total\{mode="text"\} [1-9]/m)
-  assert.match(body, /^twin_spent_nanodollars_total [1-9]/m)
+  assert.match(body, /^twin_spent_nanodollars_total\{mode="text"\} [1-9]/m)
   assert.match(body, /^twin_sessions \d+$/m)
   assert.ok(!body.includes(twin.key))
 })
