@@ -84,7 +84,10 @@ export class Campaign {
     await Promise.all(
       gateways.map(async gateway => {
         const { exitCode, signalCode } = gateway.gateway.process
-        if (exitCode !== null || signalCode !== null) await gateway.startGateway()
+        if (exitCode !== null || signalCode !== null) {
+          gateway.proxy?.rest() // a start without its database ends, and says so
+          await gateway.startGateway()
+        }
         await until(() => isReady(gateway), 'a gateway to be ready')
       }),
     )
