@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/pool.h"
 #include "tests/support/cluster.h"
 #include "tests/unit/vito/store_suite.h"
 #include "vito/store/postgres/link.h"
@@ -470,7 +471,9 @@ static void *
 take_ticket(void *context)
 {
     static const struct vito_request request = {.op = VITO_TICKET_TAKE, .tenant_id = "cantor"};
-    return (void *)(intptr_t)ask(context, &request).status;
+    enum rt_status status = ask(context, &request).status;
+    rt_pool_thread_end();
+    return (void *)(intptr_t)status;
 }
 
 static enum rt_status
