@@ -152,7 +152,7 @@ fill_in(struct rt_actor *actor, struct rt_system *system, const struct rt_spawn_
     actor->owed = NULL;
     actor->timers = NULL;
     actor->stash = NULL;
-    actor->flags = 0;
+    actor->flags = options->goes_ahead ? RT_ACTOR_AHEAD : 0;
     actor->worker = (int8_t)options->worker;
     atomic_store_explicit(&actor->messages, 0, memory_order_relaxed);
     atomic_store_explicit(&actor->behaviour, options->behaviour, memory_order_relaxed);

@@ -64,6 +64,8 @@ struct rt_spawn_options {
     const struct rt_behaviour *behaviour;
     const void *args;      /* for init; with restarts it must live as long as the actor */
     int worker;            /* RT_ANY_WORKER, or the only worker that may run it */
+    bool goes_ahead;       /* of the others that only this worker may run: of two places it has one.
+                              For the few that all wait for */
     unsigned group_weight; /* 0: in the group of its parent, or in none. Else it leads a new group,
                               with so many places in the run queues for all in it (group.h) */
     uint32_t restarts_max; /* within restart_window_ms; 0: the first rt_fail() ends it */

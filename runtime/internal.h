@@ -24,6 +24,7 @@ struct rt_peer;
 
 enum rt_actor_flag {
     RT_ACTOR_RENEW = 1 << 0, /* has no state: the next turn begins with a new one */
+    RT_ACTOR_AHEAD = 1 << 1, /* goes ahead of others on its worker; for life */
 };
 
 /* The means to begin again. */

@@ -117,12 +117,13 @@ take_entry(struct rt_thread *thread, struct rt_actor *actor)
 static void
 push_pinned(struct rt_thread *thread, struct rt_actor *actor)
 {
+    struct rt_line *line = actor->flags & RT_ACTOR_AHEAD ? &thread->ahead : &thread->pinned;
     actor->run_next = NULL;
-    if (thread->pinned_last == NULL)
-        thread->pinned_first = actor;
+    if (line->last == NULL)
+        line->first = actor;
     else
-        thread->pinned_last->run_next = actor;
-    thread->pinned_last = actor;
+        line->last->run_next = actor;
+    line->last = actor;
 }
 
 static void
@@ -186,15 +187,32 @@ drain_inbox(struct rt_thread *thread)
 }
 
 static struct rt_actor *
-take_pinned(struct rt_thread *thread)
+take_from(struct rt_line *line)
 {
-    struct rt_actor *actor = thread->pinned_first;
+    struct rt_actor *actor = line->first;
     if (actor != NULL) {
-        thread->pinned_first = actor->run_next;
-        if (thread->pinned_first == NULL)
-            thread->pinned_last = NULL;
+        line->first = actor->run_next;
+        if (line->first == NULL)
+            line->last = NULL;
     }
     return actor;
+}
+
+static bool
+has_pinned(const struct rt_thread *thread)
+{
+    return thread->pinned.first != NULL || thread->ahead.first != NULL;
+}
+
+/* The two lines take turns, so that neither waits for all of the other. */
+static struct rt_actor *
+take_pinned(struct rt_thread *thread)
+{
+    if (thread->ahead.first == NULL)
+        thread->was_ahead = false;
+    else
+        thread->was_ahead = !thread->was_ahead || thread->pinned.first == NULL;
+    return take_from(thread->was_ahead ? &thread->ahead : &thread->pinned);
 }
 
 static struct rt_actor *
@@ -204,7 +222,7 @@ take_next(struct rt_thread *thread)
     if (actor == NULL)
         return NULL;
     if (thread->next_streak >= NEXT_STREAK_MAX &&
-        (thread->pinned_first != NULL || rt_run_queue_count(&thread->ring) > 0)) {
+        (has_pinned(thread) || rt_run_queue_count(&thread->ring) > 0)) {
         thread->next_streak = 0;
         thread->next = NULL;
         push_ring(thread, actor);
@@ -377,8 +395,7 @@ find_work(struct rt_thread *thread)
 static bool
 is_alone(const struct rt_thread *thread)
 {
-    return thread->next == NULL && thread->pinned_first == NULL &&
-           rt_run_queue_count(&thread->ring) == 0;
+    return thread->next == NULL && !has_pinned(thread) && rt_run_queue_count(&thread->ring) == 0;
 }
 
 static void

@@ -24,6 +24,11 @@
 #include "runtime/internal.h"
 #include "runtime/run_queue.h"
 
+/* Actors one behind the other. */
+struct rt_line {
+    struct rt_actor *first, *last;
+};
+
 struct rt_thread {
     struct rt_worker worker; /* first: rt_worker_here is cast back */
     struct rt_scheduler *scheduler;
@@ -31,9 +36,10 @@ struct rt_thread {
     bool is_running;
 
     struct rt_run_queue ring;
-    struct rt_actor *next; /* own worker only */
-    unsigned next_streak;  /* how often in a row the slot was used */
-    struct rt_actor *pinned_first, *pinned_last;
+    struct rt_actor *next;            /* own worker only */
+    unsigned next_streak;             /* how often in a row the slot was used */
+    struct rt_line pinned, ahead;     /* the second of those that go ahead */
+    bool was_ahead;                   /* the last that was taken out of the two */
     _Atomic(struct rt_actor *) inbox; /* pinned actors woken by others, newest first */
     unsigned round;
     uint64_t random; /* for the choice of victims */

@@ -11,6 +11,7 @@ twin_stress(runtime mailbox)
 twin_stress(runtime scheduler)
 twin_stress(runtime backpressure)
 twin_stress(runtime groups)
+twin_stress(runtime pinned)
 twin_stress(runtime links)
 twin_sim(runtime runtime)
 if(NOT TWIN_SANITIZE) # sanitizers have a malloc of their own
