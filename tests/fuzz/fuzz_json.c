@@ -8,6 +8,7 @@
 #include "actors/wire.h"
 #include "lua/codec.h"
 #include "lua/json.h"
+#include "lua/owned.h"
 #include "lua/sandbox.h"
 #include "lua/vm.h"
 #include "tests/fuzz/fuzz.h"
@@ -55,6 +56,7 @@ static int
 there_and_back(lua_State *state)
 {
     struct text *text = lua_touserdata(state, 1);
+    tlua_owned_set_up_raise(state);
     tlua_codec_push_json_raise(state);
     if (!tlua_json_decode_raise(state, text->bytes, text->size_bytes))
         return 0;

@@ -6,10 +6,18 @@
 #include <string.h>
 
 #include "lua/json.h"
+#include "lua/owned.h"
 #include "lua/vm.h"
 #include "runtime/compiler.h"
 
 static struct tlua_vm vm;
+
+static int
+let_it_own(lua_State *state)
+{
+    tlua_owned_set_up_raise(state);
+    return 0;
+}
 
 static void
 setup(void)
@@ -19,6 +27,7 @@ setup(void)
                                                  .block_bytes = 64 * TLUA_KIB,
                                                  .text_bytes = 16 * TLUA_KIB};
     cr_assert(tlua_vm_init(&vm, &limits));
+    cr_assert_eq(tlua_vm_do(&vm, let_it_own, NULL), TLUA_DONE);
     tlua_vm_seal(&vm);
 }
 
