@@ -327,9 +327,8 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
     case TENANT_PENDING_ORPHAN:
         tenant_on_orphan_settled(self, tenant, subject, stored->status);
         break;
-    case TENANT_PENDING_RETURN: /* if the store was away, its next start settles the slice */
-        if (stored->status == RT_OK && subject != NULL)
-            tenant_take_figures(subject, &stored->budget);
+    case TENANT_PENDING_RETURN:
+        tenant_on_returned(subject, stored);
         break;
     }
     tenant_became_idle(self, tenant);

@@ -154,6 +154,17 @@ tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
 }
 
+void
+tenant_on_returned(struct tenant_book *book, const struct vito_stored *stored)
+{
+    if (book == NULL)
+        return;
+    if (stored->status == RT_OK)
+        tenant_take_figures(book, &stored->budget);
+    else
+        book->uncertain = true; /* it may still be ours, until all is returned */
+}
+
 /* Whether money of the month was asked for, by somebody who is no leg of it yet. */
 static bool
 is_awaited(const struct tenant *tenant, const struct tenant_book *book)
@@ -355,6 +366,10 @@ static void
 give_back(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
 {
     int64_t free_nusd = free_of(book);
+    if (book->uncertain && book->legs == 0 && !is_awaited(tenant, book)) {
+        tenant_return_slice(self, tenant, book); /* what an answer that was lost has left us, too */
+        return;
+    }
     if (free_nusd <= 0 || tenant->funding_first != NULL)
         return; /* we are short ourselves */
     struct vito_request request = {

@@ -34,10 +34,10 @@ enum tenant_phase { TENANT_LOADING, TENANT_SERVING, TENANT_LEAVING };
 struct tenant_book {
     struct vito_account account;
     bool is_open;
-    uint32_t legs;         /* that spend from it */
-    bool uncertain;        /* a grant's answer was lost: the slice may be larger than we know */
-    int64_t life;          /* of this gateway at the store, when the slice was granted */
-    uint32_t nodes;        /* gateways that share the month */
+    uint32_t legs;  /* that spend from it */
+    bool uncertain; /* an answer of the store was lost: the slice may be larger than we know */
+    int64_t life;   /* of this gateway at the store, when the slice was granted */
+    uint32_t nodes; /* gateways that share the month */
     int64_t refunded_nusd; /* when the month was read last */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
     struct vito_use settling_use[VITO_MODE_COUNT]; /* likewise, by mode */
@@ -272,6 +272,8 @@ void tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tena
 void tenant_on_month_timer(struct rt_actor *self, struct tenant *tenant);
 void tenant_take_figures(struct tenant_book *book, const struct vito_budget *budget);
 void tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book);
+/* What the store has said of it. `book` may be NULL: money of a month that is not known here. */
+void tenant_on_returned(struct tenant_book *book, const struct vito_stored *stored);
 /* Returns the slices of months that are over, once nothing is spent from them any more. */
 void tenant_return_past(struct rt_actor *self, struct tenant *tenant);
 /* Calls funding->done now or later. */

@@ -326,3 +326,34 @@ Test(tenant_fund, nothing_is_asked_for_ahead_of_a_month_that_is_over)
     cr_assert(steps[7].is_done);
     cr_assert_eq(asked_count, 1);
 }
+
+static void
+recall(struct rt_actor *self, struct tenant *tenant)
+{
+    tenant_on_news(self, tenant, &(struct vito_news){.kind = VITO_NEWS_RECALL});
+}
+
+static void
+lose_the_return(struct rt_actor *self, struct tenant *tenant)
+{
+    (void)self;
+    tenant_on_returned(tenant->book, &(struct vito_stored){.status = RT_UNAVAILABLE});
+}
+
+Test(tenant_fund, what_is_given_back_and_not_confirmed_is_returned_again)
+{
+    begin(1000000);
+    take_steps(1);
+    act(grant_what_is_wanted);
+    act(recall);
+    cr_assert_eq(asked_count, 2);
+    cr_assert_eq(asked[1].op, VITO_BUDGET_RETURN);
+    cr_assert_eq(asked[1].budget.want_nusd, SLICE - STEP);
+    act(recall);
+    cr_assert_eq(asked_count, 2, "there is nothing more to give");
+    act(lose_the_return);
+    act(recall);
+    cr_assert_eq(asked_count, 3);
+    cr_assert_eq(asked[2].op, VITO_BUDGET_RETURN);
+    cr_assert_eq(asked[2].budget.want_nusd, VITO_UNLIMITED, "all that no leg holds");
+}
