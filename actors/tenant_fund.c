@@ -366,10 +366,6 @@ static void
 give_back(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book)
 {
     int64_t free_nusd = free_of(book);
-    if (book->uncertain && book->legs == 0 && !is_awaited(tenant, book)) {
-        tenant_return_slice(self, tenant, book); /* what an answer that was lost has left us, too */
-        return;
-    }
     if (free_nusd <= 0 || tenant->funding_first != NULL)
         return; /* we are short ourselves */
     struct vito_request request = {

@@ -54,18 +54,28 @@ adopt(struct rt_actor *self, struct tenant *tenant, const struct vito_open_leg *
     return true;
 }
 
-/* What is free of another month's slice: nobody spends it any more. */
+/* What is free of another month's slice: nobody spends it any more, unless legs of ours still do,
+ * which began before the month ended. Then it is returned behind them. */
 static void
 give_back(struct rt_actor *self, struct tenant *tenant, struct vito_period period)
 {
+    if (period.start_ms == tenant->book->account.period.start_ms)
+        return;
+    for (int i = 0; i < TENANT_BOOKS; i++) {
+        struct tenant_book *book = &tenant->books[i];
+        if (!book->is_open || book->account.period.start_ms != period.start_ms)
+            continue;
+        book->uncertain = true;
+        tenant_return_past(self, tenant);
+        return;
+    }
     struct vito_request request = {
         .op = VITO_BUDGET_RETURN,
         .period_start_ms = period.start_ms,
         .period_end_ms = period.end_ms,
         .budget = {.want_nusd = VITO_UNLIMITED},
     };
-    if (period.start_ms != tenant->book->account.period.start_ms)
-        tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, NULL);
+    tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, NULL);
 }
 
 /* Of the months beside this one: the last may have ended since, and the next may have begun if the
