@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { World } from '../harness.mjs'
 
-// The pools and the allocator grow to their working size first; the store's cache goes on to 4 MiB.
-const ROUNDS_BEFORE = 6
-const ROUNDS = 16
+// The pools, the allocator and the store's cache grow to their working size first: forty rounds.
+const ROUNDS_BEFORE = 45
+const ROUNDS = 60
 const PER_ROUND = 300
 
 let world
