@@ -6,7 +6,6 @@
 #include "tests/stress/stress.h"
 
 enum {
-    STALL_MAX_MS = 20000,
     STALL_SHORT_MS = 300,
     PAUSE_MAX_MS = 15000,
     CLOCK_STEP_MAX_MS = 3600 * 1000,
@@ -123,7 +122,7 @@ stall_some(struct sim_chaos *chaos)
 {
     bool is_well_known;
     struct rt_address who;
-    uint64_t most_ms = below(chaos, 4) == 0 ? STALL_MAX_MS : STALL_SHORT_MS;
+    uint64_t most_ms = below(chaos, 4) == 0 ? SIM_STALL_MAX_MS : STALL_SHORT_MS;
     uint64_t duration_ns = (1 + below(chaos, most_ms)) * RT_NS_PER_MS;
     if (below(chaos, 4) == 0)
         rt_sim_stall_worker(chaos->sim,

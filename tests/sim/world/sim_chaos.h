@@ -19,6 +19,8 @@ enum sim_chaos_kind {
     CHAOS_KIND_COUNT,
 };
 
+enum { SIM_STALL_MAX_MS = 20000 }; /* so long an actor or a worker stands still at most */
+
 struct sim_swarm {
     struct sim_vendor_faults vendor;
     unsigned rollback, lost_ack; /* per mille of the store's batches */

@@ -433,11 +433,11 @@ check_key(struct fleet *fleet, const struct sim_operator_key *key)
     }
 }
 
-/* Whatever was lost on the way: gateways know what is so. */
+/* Whatever was lost on the way: gateways know what is so, once nobody stands still any more. */
 static void
 check_known(struct fleet *fleet)
 {
-    step_until(fleet, KNOWN_MS, NULL);
+    step_until(fleet, SIM_STALL_MAX_MS + KNOWN_MS, NULL);
     if (!step_until(fleet, ANSWER_MS, is_shown))
         sim_books_find(&fleet->run->books, "answers: the operator waits for ever");
     step_until(fleet, KNOWN_MS, NULL);
