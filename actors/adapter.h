@@ -124,8 +124,11 @@ struct adapter_host {
     /* Resumes the leg with ADAPTER_EVENT_AWAKE after so long. */
     void (*sleep)(void *self, struct adapter_leg *leg, uint32_t ms);
 
-    /* Unix milliseconds. */
+    /* Unix milliseconds: somebody may set them. */
     int64_t (*wall_ms)(void *self);
+
+    /* Milliseconds since some beginning, those included in which the machine slept. */
+    int64_t (*boot_ms)(void *self);
 
     /*
      * Books use. True: covered by the hold, go on. False: suspend; the leg is resumed with

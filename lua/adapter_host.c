@@ -67,6 +67,15 @@ wall_ms(lua_State *state)
 }
 
 static int
+boot_ms(lua_State *state)
+{
+    struct adapter_vm *vm = tlua_adapter_vm_of(state);
+    (void)running_raise(state);
+    lua_pushnumber(state, (lua_Number)vm->host.boot_ms(vm->host.self));
+    return 1;
+}
+
+static int
 parse_time(lua_State *state)
 {
     int64_t time_ms;
@@ -426,16 +435,13 @@ void
 tlua_adapter_native_push_raise(lua_State *state)
 {
     static const luaL_Reg functions[] = {
-        {"suspend", suspend},         {"take_cut", take_cut},
-        {"is_cut", is_cut},           {"wall_ms", wall_ms},
-        {"parse_time", parse_time},   {"sleep", start_sleep},
-        {"is_awake", is_awake},       {"use", use},
-        {"is_covered", is_covered},   {"final_use", final_use},
-        {"emit_text", emit_text},     {"emit_audio", emit_audio},
-        {"has_room", has_room},       {"http_start", http_start},
-        {"http_head", http_head},     {"http_take", http_take},
-        {"http_result", http_result}, {"http_stop", http_stop},
-        {"http_close", http_close},   {NULL, NULL},
+        {"suspend", suspend},       {"take_cut", take_cut},     {"is_cut", is_cut},
+        {"wall_ms", wall_ms},       {"boot_ms", boot_ms},       {"parse_time", parse_time},
+        {"sleep", start_sleep},     {"is_awake", is_awake},     {"use", use},
+        {"is_covered", is_covered}, {"final_use", final_use},   {"emit_text", emit_text},
+        {"emit_audio", emit_audio}, {"has_room", has_room},     {"http_start", http_start},
+        {"http_head", http_head},   {"http_take", http_take},   {"http_result", http_result},
+        {"http_stop", http_stop},   {"http_close", http_close}, {NULL, NULL},
     };
     lua_newtable(state);
     luaL_register(state, NULL, functions);

@@ -328,9 +328,14 @@ function stream:close() end
 ---@class twin.clock
 local clock = {}
 
---- Unix time in milliseconds.
+--- Unix time in milliseconds. Somebody may set it; to measure by, there is `elapsed_ms`.
 ---@return number
 function clock.now_ms() end
+
+--- Milliseconds since some beginning, those included in which the machine slept: what costs by the
+--- clock costs on meanwhile.
+---@return number
+function clock.elapsed_ms() end
 
 --- RFC 3339 to Unix milliseconds.
 ---@param text any

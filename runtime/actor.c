@@ -43,6 +43,13 @@ rt_now_ns(const struct rt_actor *self)
     return world->now_ns(world->self);
 }
 
+uint64_t
+rt_boot_ns(const struct rt_actor *self)
+{
+    const struct rt_world *world = self->system->world;
+    return world->boot_ns(world->self);
+}
+
 int64_t
 rt_wall_ms(const struct rt_actor *self)
 {

@@ -271,6 +271,8 @@ rt_timer_of(struct rt_message *message)
 }
 
 uint64_t rt_now_ns(const struct rt_actor *self);
+/* As rt_now_ns(), and goes on while the machine sleeps: for what costs meanwhile. */
+uint64_t rt_boot_ns(const struct rt_actor *self);
 int64_t rt_wall_ms(const struct rt_actor *self);
 void rt_random(const struct rt_actor *self, void *bytes_out, size_t size_bytes);
 

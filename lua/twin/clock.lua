@@ -5,6 +5,7 @@ local native, wait, CUT = ...
 
 local clock = {
   now_ms = native.wall_ms, -- Unix time in milliseconds
+  elapsed_ms = native.boot_ms, -- since some beginning; nobody sets it, and it does not stop
   parse = native.parse_time, -- RFC 3339 to Unix milliseconds, or nil
 }
 

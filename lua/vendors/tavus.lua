@@ -195,7 +195,7 @@ local function reconcile(name, err)
 end
 
 function tavus.initialize_session(config, limits)
-  local asked_at_ms = clock.now_ms()
+  local asked_at_ms = clock.elapsed_ms()
   local answer, err = call("POST", PATH, conversation_of(config, limits))
   local made = answer ~= nil and answer.body or nil
   if type(made) == "table" and is_id(made.conversation_id) and
@@ -248,11 +248,12 @@ function tavus.reclaim_session(config)
     found, err = find_by_name(config.leg_id)
     if found ~= nil then
       local began_ms = found.created_at and clock.parse(found.created_at) or config.opened_ms
+      local began_at_ms = clock.elapsed_ms() - math.max(0, clock.now_ms() - began_ms)
       return {
         vendor_ref = found.conversation_id,
         created_at = found.created_at,
-        metered_until_ms = began_ms,
-        looked_at_ms = began_ms,
+        metered_until_ms = began_at_ms,
+        looked_at_ms = began_at_ms,
       }
     end
     if look < RECLAIM_LOOKS then
@@ -262,10 +263,10 @@ function tavus.reclaim_session(config)
   return nil, err or provider.error("unknown", "there is no conversation of that name")
 end
 
--- Reports the time since the last report. A clock that was set back reports nothing.
+-- Reports the time since the last report.
 local function meter(session, usage)
-  local now_ms = clock.now_ms()
-  local elapsed_ms = math.max(0, now_ms - session.metered_until_ms)
+  local now_ms = clock.elapsed_ms()
+  local elapsed_ms = now_ms - session.metered_until_ms
   session.metered_until_ms = now_ms
   usage { media_ms = elapsed_ms }
 end
@@ -280,8 +281,8 @@ local function has_ended(session)
 end
 
 local function is_time_to_look(session)
-  local now_ms = clock.now_ms()
-  if math.abs(now_ms - session.looked_at_ms) < LOOK_EVERY_MS then
+  local now_ms = clock.elapsed_ms()
+  if now_ms - session.looked_at_ms < LOOK_EVERY_MS then
     return false
   end
   session.looked_at_ms = now_ms

@@ -8,7 +8,7 @@
 #include "lua/adapter_state.h"
 #include "runtime/compiler.h"
 
-int64_t fake_now_ms = INT64_C(1795298400000);
+int64_t fake_now_ms = INT64_C(1795298400000), fake_wall_step_ms;
 
 static struct tlua_adapters *adapters;
 static struct adapter_port port;
@@ -114,6 +114,13 @@ static int64_t
 on_wall_ms(void *self)
 {
     (void)self;
+    return fake_now_ms + fake_wall_step_ms;
+}
+
+static int64_t
+on_boot_ms(void *self)
+{
+    (void)self;
     return fake_now_ms;
 }
 
@@ -194,6 +201,7 @@ fake_host_open(const char *directory)
         .http_cancel = on_http_cancel,
         .sleep = on_sleep,
         .wall_ms = on_wall_ms,
+        .boot_ms = on_boot_ms,
         .use = on_use,
         .final_use = on_final_use,
         .emit_text = on_emit_text,

@@ -63,6 +63,7 @@ const struct adapter_sheet *fake_host_sheet(const char *provider);
 
 /* The Unix time that scripts see. */
 extern int64_t fake_now_ms;
+extern int64_t fake_wall_step_ms; /* by which somebody set the wall clock */
 
 struct fake_leg *fake_leg_create(void);
 void fake_leg_destroy(struct fake_leg *leg);

@@ -135,12 +135,19 @@ Test(tavus_adapter, the_clock_is_reported_from_the_creation_on)
     drive_for(3000);
     cr_assert_eq(leg->media_ms, 4250);
     cr_assert_eq(leg->use_count, 4);
-    fake_now_ms -= 5000; /* the clock is set back */
-    leg->awake_at_ms -= 5000;
+}
+
+Test(tavus_adapter, who_sets_the_wall_clock_does_not_change_what_is_reported)
+{
+    create();
+    drive_for(3000);
+    int64_t before_ms = leg->media_ms;
+    fake_wall_step_ms = -5000;
     fake_pass(leg, 1000);
-    cr_assert_eq(leg->media_ms, 4250);
+    cr_assert_eq(leg->media_ms, before_ms + 1000);
+    fake_wall_step_ms = INT64_C(3600000);
     fake_pass(leg, 1000);
-    cr_assert_eq(leg->media_ms, 5250);
+    cr_assert_eq(leg->media_ms, before_ms + 2000);
 }
 
 Test(tavus_adapter, money_that_ends_cuts_at_the_next_second)
