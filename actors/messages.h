@@ -372,8 +372,9 @@ struct vendor_closed {
     int64_t tokens, media_ms; /* by the vendor's figures where it gave them */
     enum adapter_error error; /* of initialize or drive; NONE: it did what it was asked */
     enum adapter_stopped stopped;
-    bool opened;  /* initialize had succeeded */
-    bool reached; /* a request may have reached the vendor */
+    bool opened;   /* initialize had succeeded */
+    bool reached;  /* a request may have reached the vendor */
+    bool is_spent; /* stopped because its allowance was used up */
     int status;
     int64_t retry_after_s;
 };

@@ -1,11 +1,5 @@
 /*
  * A session's legs: from the tenant's grant to the vendor and back to the ledger.
- *
- * While a leg runs, its vendor reports use; when half of the last quantum is gone the tenant is
- * asked for the next. Refused, the leg is in its final unit: the client is warned, and when the
- * allowance is used up the vendor is stopped, the leg settled, and the session steps down or
- * ends. The vendor actor knows which allowance is the last and stops by itself; what waits in
- * anybody's queue by then cannot delay it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +8,6 @@
 #include "actors/vendor.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
-
-enum { WARN_FIRST_S = 30, WARN_SECOND_S = 10 };
 
 struct session_leg *
 session_find_leg(const struct session *session, uint64_t number)
@@ -26,8 +18,8 @@ session_find_leg(const struct session *session, uint64_t number)
     return leg;
 }
 
-static struct session_leg *
-find_by_request(const struct session *session, uint64_t request_id)
+struct session_leg *
+session_leg_by_request(const struct session *session, uint64_t request_id)
 {
     struct session_leg *leg = session->legs;
     while (leg != NULL && leg->request != request_id)
@@ -67,15 +59,6 @@ make_leg(struct rt_actor *self, struct session *session, struct session_turn *tu
     return leg;
 }
 
-/* Where use makes us ask for the next quantum: when half of this one is gone. */
-static int64_t
-renew_at(int64_t allowed, int64_t quantum)
-{
-    if (allowed == VITO_UNLIMITED)
-        return VITO_UNLIMITED;
-    return allowed > quantum / 2 ? allowed - quantum / 2 : 0;
-}
-
 void
 session_leg_start(struct rt_actor *self, struct session *session, struct session_turn *turn,
                   const struct leg_grant *grant)
@@ -102,7 +85,7 @@ session_leg_start(struct rt_actor *self, struct session *session, struct session
         .allowed_tokens = grant->allowed_tokens,
         .allowed_ms = grant->allowed_ms,
         .renew_tokens = VITO_UNLIMITED, /* an answer is held whole */
-        .renew_ms = renew_at(grant->allowed_ms, leg->sheet->quantum_ms),
+        .renew_ms = session_leg_renew_at(grant->allowed_ms, leg->sheet->quantum_ms),
     };
     RT_TEXT_SET(open->provider, grant->provider);
     message->buffer = inputs;
@@ -156,171 +139,6 @@ session_leg_stop(struct rt_actor *self, struct session *session, struct session_
     *(struct vendor_stop *)rt_message_payload(message) =
         (struct vendor_stop){.leg = leg->grant.number, .reason = reason, .cut_ns = leg->cut_ns};
     rt_send_control(self, leg->vendor, message);
-}
-
-/* The allowance is used up and no more will be had. */
-static void
-cut(struct rt_actor *self, struct session *session, struct session_leg *leg)
-{
-    while (leg->warnings < SESSION_WARNINGS_MIN)
-        session_emit_warning(self, session, leg, 0);
-    leg->cut_ns = leg->waiting && leg->waiting_ns > leg->final_ns ? leg->waiting_ns : leg->final_ns;
-    session_leg_stop(self, session, leg, ADAPTER_COST_LIMIT, "cost_limit");
-    if (leg->final == LEG_FINAL_DOWNGRADE)
-        session_change_mode(self, session, leg->final_to, leg->reason, NULL);
-    else
-        session_end(self, session, SESSION_COST_LIMIT, 4402);
-}
-
-static void
-meter(struct rt_actor *self, struct session *session, struct session_leg *leg, bool wants_more)
-{
-    if (leg->state != LEG_RUNNING || leg->request != 0)
-        return;
-    struct rt_message *message = rt_message_create(TENANT_METER, sizeof(struct tenant_meter));
-    if (message == NULL)
-        return; /* the next report asks again; the vendor waits meanwhile */
-    leg->request = ++session->request_id;
-    leg->metered_ns = rt_now_ns(self);
-    *(struct tenant_meter *)rt_message_payload(message) =
-        (struct tenant_meter){.leg = leg->grant.number, .use = leg->use, .wants_more = wants_more};
-    rt_request_control(self, session->tenant, message, leg->request);
-}
-
-static bool
-needs_more(const struct session_leg *leg)
-{
-    return leg->waiting ||
-           leg->use.media_ms >= renew_at(leg->grant.allowed_ms, leg->sheet->quantum_ms);
-}
-
-static void
-look_after(struct rt_actor *self, struct session *session, struct session_leg *leg)
-{
-    if (leg->state != LEG_RUNNING)
-        return;
-    if (leg->final == LEG_NOT_FINAL) {
-        if (needs_more(leg))
-            meter(self, session, leg, true);
-    } else if (leg->waiting) {
-        cut(self, session, leg);
-    }
-}
-
-static void
-tell_allowance(struct rt_actor *self, const struct session_leg *leg)
-{
-    struct rt_message *message = rt_message_create(VENDOR_ALLOW, sizeof(struct vendor_allow));
-    if (message == NULL) {
-        rt_fail(self, "no_memory");
-        return;
-    }
-    *(struct vendor_allow *)rt_message_payload(message) = (struct vendor_allow){
-        .leg = leg->grant.number,
-        .allowed_tokens = leg->grant.allowed_tokens,
-        .allowed_ms = leg->grant.allowed_ms,
-        .renew_tokens = VITO_UNLIMITED,
-        .renew_ms = renew_at(leg->grant.allowed_ms, leg->sheet->quantum_ms),
-        .last_ns = leg->final_ns,
-    };
-    rt_send_control(self, leg->vendor, message);
-}
-
-static void
-allow(struct rt_actor *self, struct session_leg *leg, const struct tenant_metered *metered)
-{
-    leg->grant.allowed_tokens = metered->allowed_tokens;
-    leg->grant.allowed_ms = metered->allowed_ms;
-    leg->waiting = false;
-    tell_allowance(self, leg);
-}
-
-static void
-warn_by_time(struct rt_actor *self, struct session *session, struct session_leg *leg,
-             const struct tenant_metered *metered)
-{
-    int64_t left_s = metered->seconds_left;
-    if (left_s == VITO_UNLIMITED)
-        return;
-    if ((leg->warnings == 0 && left_s <= WARN_FIRST_S) ||
-        (leg->warnings == 1 && left_s <= WARN_SECOND_S))
-        session_emit_warning(self, session, leg, left_s);
-}
-
-/* A policy that warns at each quantum is passed on when half of the time has gone since. */
-static bool
-is_news(const struct session_leg *leg, int64_t left_s)
-{
-    return leg->warnings == 0 || left_s <= leg->warned_left_s / 2;
-}
-
-/* Without more, what follows: what the policy said, or one mode down for a quota, or the end. */
-static void
-enter_final(struct rt_actor *self, struct session *session, struct session_leg *leg,
-            const struct tenant_metered *metered)
-{
-    bool quota = metered->refused == PROBLEM_VIDEO_QUOTA || metered->refused == PROBLEM_VOICE_QUOTA;
-    snprintf(leg->reason, sizeof(leg->reason), "%s", metered->reason);
-    leg->final = LEG_FINAL_END;
-    leg->final_ns = metered->decided_ns;
-    if (metered->downgrade || (quota && !metered->deny)) {
-        leg->final = LEG_FINAL_DOWNGRADE;
-        leg->final_to = metered->downgrade ? metered->to : leg->grant.mode - 1;
-    }
-    if (leg->warnings < SESSION_WARNINGS_MIN)
-        session_emit_warning(self, session, leg, metered->seconds_left);
-    if (!leg->waiting)
-        tell_allowance(self, leg); /* so that it ends there without asking us */
-    look_after(self, session, leg);
-}
-
-/* The policy wants another mode, or none, although there is money. */
-static void
-obey_policy(struct rt_actor *self, struct session *session, struct session_leg *leg,
-            const struct tenant_metered *metered)
-{
-    snprintf(leg->reason, sizeof(leg->reason), "%s", metered->reason);
-    leg->final = metered->deny ? LEG_FINAL_END : LEG_FINAL_DOWNGRADE;
-    leg->final_to = metered->to;
-    leg->final_ns = metered->decided_ns;
-    cut(self, session, leg);
-}
-
-void
-session_on_metered(struct rt_actor *self, struct session *session,
-                   const struct tenant_metered *metered, uint64_t request_id)
-{
-    struct session_leg *leg = find_by_request(session, request_id);
-    if (leg == NULL)
-        return;
-    leg->request = 0;
-    session->posted_nusd = metered->posted_nusd;
-    session->held_nusd = metered->held_nusd;
-    session->remaining_nusd = metered->remaining_nusd;
-    session_emit_usage(self, session, metered->leg_nusd);
-    if (leg->state != LEG_RUNNING)
-        return;
-    if (metered->warn && is_news(leg, metered->seconds_left))
-        session_emit_warning(self, session, leg, metered->seconds_left);
-    else
-        warn_by_time(self, session, leg, metered);
-    if (metered->refused != PROBLEM_NONE)
-        enter_final(self, session, leg, metered);
-    else if (metered->deny || metered->downgrade)
-        obey_policy(self, session, leg, metered);
-    else if (metered->extended)
-        allow(self, leg, metered);
-    else
-        look_after(self, session, leg); /* it may have begun to need more meanwhile */
-}
-
-void
-session_tick(struct rt_actor *self, struct session *session)
-{
-    uint64_t now_ns = rt_now_ns(self);
-    for (struct session_leg *leg = session->legs; leg != NULL; leg = leg->next)
-        if (leg->opened && now_ns - leg->metered_ns >= RT_NS_PER_S)
-            meter(self, session, leg, leg->final == LEG_NOT_FINAL && needs_more(leg));
 }
 
 static void
@@ -385,7 +203,7 @@ session_on_vendor(struct rt_actor *self, struct session *session, struct rt_mess
     } else if (message->kind == VENDOR_AUDIO && wanted) {
         take_audio(self, session, leg, message->buffer);
     }
-    look_after(self, session, leg);
+    session_look_after(self, session, leg);
 }
 
 static const char *
@@ -417,9 +235,8 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
         return;
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     leg->unproven = is_unproven(leg, closed);
-    if (leg->state == LEG_RUNNING && leg->final != LEG_NOT_FINAL &&
-        closed->error == ADAPTER_ERROR_CUT)
-        cut(self, session, leg); /* it has ended where its last allowance did */
+    if (leg->state == LEG_RUNNING && closed->is_spent)
+        session_leg_spent(self, session, leg);
     if (leg->outcome[0] == '\0')
         RT_TEXT_SET(leg->outcome, outcome_of(closed));
     leg->state = LEG_CLOSED;
@@ -434,7 +251,7 @@ void
 session_on_settled(struct rt_actor *self, struct session *session,
                    const struct tenant_settled *settled, uint64_t request_id)
 {
-    struct session_leg *leg = find_by_request(session, request_id);
+    struct session_leg *leg = session_leg_by_request(session, request_id);
     if (leg == NULL)
         return;
     struct session_turn *turn = leg->turn;
@@ -452,7 +269,7 @@ session_on_settled(struct rt_actor *self, struct session *session,
 void
 session_leg_request_failed(struct rt_actor *self, struct session *session, uint64_t request_id)
 {
-    struct session_leg *leg = find_by_request(session, request_id);
+    struct session_leg *leg = session_leg_by_request(session, request_id);
     if (leg == NULL)
         return;
     leg->request = 0;

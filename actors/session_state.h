@@ -3,7 +3,8 @@
  *
  *   session.c         its life: starting, the client's frames, ending; the dispatch
  *   session_turn.c    turns: admitted as they come, carried out one by one
- *   session_leg.c     legs: handed to vendors, metered, warned, cut, settled
+ *   session_leg.c     legs: handed to vendors, heard of, settled
+ *   session_meter.c   what running legs use: more is asked for; warned, cut
  *   session_keyed.c   the turn of an Idempotency-Key
  *   session_output.c  frames to the client, the conversation so far, the bill
  *   session_resume.c  a client whose connection broke comes back; session_replay.h
@@ -224,15 +225,25 @@ void session_leg_decline(struct rt_actor *self, struct session *session, struct 
 void session_on_vendor(struct rt_actor *self, struct session *session, struct rt_message *message);
 void session_on_vendor_closed(struct rt_actor *self, struct session *session,
                               struct rt_message *message);
-void session_on_metered(struct rt_actor *self, struct session *session,
-                        const struct tenant_metered *metered, uint64_t request_id);
 void session_on_settled(struct rt_actor *self, struct session *session,
                         const struct tenant_settled *settled, uint64_t request_id);
 void session_leg_request_failed(struct rt_actor *self, struct session *session,
                                 uint64_t request_id);
-void session_tick(struct rt_actor *self, struct session *session);
 void session_on_credit(struct rt_actor *self, struct session *session, uint32_t bytes);
 void session_leg_free(struct session *session, struct session_leg *leg);
+/* The one that asked by this number, or NULL. */
+struct session_leg *session_leg_by_request(const struct session *session, uint64_t request_id);
+
+/* session_meter.c */
+/* Where use makes us ask for the next quantum: when half of this one is gone. */
+int64_t session_leg_renew_at(int64_t allowed, int64_t quantum);
+/* Its vendor has said something: asks for more, or cuts it. */
+void session_look_after(struct rt_actor *self, struct session *session, struct session_leg *leg);
+/* Ends a running leg that has used up its allowance, or waits for more in vain. */
+void session_leg_spent(struct rt_actor *self, struct session *session, struct session_leg *leg);
+void session_on_metered(struct rt_actor *self, struct session *session,
+                        const struct tenant_metered *metered, uint64_t request_id);
+void session_tick(struct rt_actor *self, struct session *session);
 
 /* session_keyed.c */
 void session_keyed_init(struct rt_actor *self, struct session *session,

@@ -26,12 +26,13 @@ fill_in_figures(const struct tenant *tenant, struct tenant_leg *leg)
         answer->seconds_left = 0;
 }
 
-/* Once a leg: a policy may say the same at each quantum. */
+/* Once a leg: a policy may say the same at each quantum. That the ledger is away refuses nothing
+ * yet; a leg that it ends says so by its outcome. */
 static void
 tell_refused(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
 {
     const struct tenant_metered *answer = &leg->answer;
-    if (leg->refusal_is_told ||
+    if (leg->refusal_is_told || answer->refused == PROBLEM_STORE_UNAVAILABLE ||
         (answer->refused == PROBLEM_NONE && !answer->deny && !answer->downgrade))
         return;
     leg->refusal_is_told = true;
@@ -91,10 +92,32 @@ refuse_more(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg
     struct problem problem = problem_make(reason, NULL);
     leg->answer.refused = reason;
     leg->answer.decided_ns = rt_now_ns(self);
-    ask_policy(self, tenant, leg, problem_token(&problem));
+    if (reason != PROBLEM_STORE_UNAVAILABLE) /* which no policy can say anything to */
+        ask_policy(self, tenant, leg, problem_token(&problem));
     if (leg->answer.reason[0] == '\0')
         RT_TEXT_SET(leg->answer.reason, problem_token(&problem));
     answer_meter(self, tenant, leg);
+}
+
+/* Whether the store has settled it, for a life of ours that it took for dead: its money is free. */
+static bool
+is_settled_by_others(const struct tenant_leg *leg)
+{
+    return leg->life != 0 && leg->life != leg->book->life;
+}
+
+static void
+write_hold(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    leg->row.held_nusd = vito_hold_amount(leg->hold);
+    leg->row.at_ms = rt_wall_ms(self);
+    struct vito_request request = {
+        .op = VITO_LEG_EXTEND,
+        .period_start_ms = leg->book->account.period.start_ms,
+        .period_end_ms = leg->book->account.period.end_ms,
+        .leg = leg->row,
+    };
+    tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_EXTEND, leg);
 }
 
 static void
@@ -102,8 +125,8 @@ on_more_funded(struct rt_actor *self, struct tenant_funding *funding, enum probl
 {
     struct tenant *tenant = rt_state_of(self);
     struct tenant_leg *leg = RT_CONTAINER_OF(funding, struct tenant_leg, funding);
-    if (why == PROBLEM_NONE && leg->life != 0 && leg->life != leg->book->life)
-        why = PROBLEM_STORE_UNAVAILABLE; /* the store has settled it: the money stays free */
+    if (why == PROBLEM_NONE && is_settled_by_others(leg))
+        why = PROBLEM_STORE_UNAVAILABLE;
     if (why == PROBLEM_NONE &&
         vito_account_extend(&leg->book->account, leg->hold, leg->size.need_nusd,
                             leg->size.media_ms) != RT_OK)
@@ -116,15 +139,17 @@ on_more_funded(struct rt_actor *self, struct tenant_funding *funding, enum probl
     struct tenant_session *session = tenant_find_session(tenant, leg->session.id);
     if (session != NULL)
         session->held_nusd += leg->size.need_nusd;
-    leg->row.held_nusd = vito_hold_amount(leg->hold);
-    leg->row.at_ms = rt_wall_ms(self);
-    struct vito_request request = {
-        .op = VITO_LEG_EXTEND,
-        .period_start_ms = leg->book->account.period.start_ms,
-        .period_end_ms = leg->book->account.period.end_ms,
-        .leg = leg->row,
-    };
-    tenant_submit(self, tenant, &request, TENANT_PENDING_LEG_EXTEND, leg);
+    write_hold(self, tenant, leg);
+}
+
+/* Its larger hold was not written: money is there, and a crash would forget it. */
+static void
+write_hold_again(struct rt_actor *self, struct tenant *tenant, struct tenant_leg *leg)
+{
+    if (is_settled_by_others(leg))
+        refuse_more(self, tenant, leg, PROBLEM_STORE_UNAVAILABLE);
+    else
+        write_hold(self, tenant, leg);
 }
 
 void
@@ -133,13 +158,14 @@ tenant_on_leg_extended(struct rt_actor *self, struct tenant *tenant, struct tena
 {
     if (!leg->metering || leg->settling)
         return; /* it was settled meanwhile */
+    leg->is_unwritten = status != RT_OK;
     if (status == RT_OK) {
         leg->allowed_tokens = leg->size.allowed_tokens;
         leg->allowed_ms = leg->size.allowed_ms;
         leg->allowed_nusd = vito_hold_amount(leg->hold);
         leg->answer.extended = true;
         answer_meter(self, tenant, leg);
-    } else { /* money is held for it here, but a crash would forget that */
+    } else {
         refuse_more(self, tenant, leg, PROBLEM_STORE_UNAVAILABLE);
     }
 }
@@ -163,6 +189,10 @@ tenant_on_meter(struct rt_actor *self, struct tenant *tenant, struct rt_message 
     ask_policy(self, tenant, leg, NULL);
     if (!meter->wants_more || leg->answer.deny || leg->answer.downgrade) {
         answer_meter(self, tenant, leg);
+        return;
+    }
+    if (leg->is_unwritten) {
+        write_hold_again(self, tenant, leg);
         return;
     }
     enum problem_reason reason = tenant_leg_size_next(tenant, leg, &leg->size);

@@ -128,6 +128,7 @@ struct tenant_leg {
     struct tenant_metered answer; /* being prepared */
     bool metering, settling, orphaned;
     bool refusal_is_told;
+    bool is_unwritten;        /* its hold is larger than the store knows */
     int64_t life;             /* whose slice it was opened on */
     int64_t limbo_nusd;       /* of the book's, freed by this leg */
     struct rt_buffer *record; /* of a keyed turn, to be kept with its settlement; or NULL */

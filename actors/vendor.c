@@ -23,6 +23,14 @@ vendor_open_create(void)
     return message;
 }
 
+static bool
+is_by_clock(const struct vendor *vendor, const char *provider)
+{
+    const struct adapter_port *adapters = &vendor->world->adapters;
+    const struct adapter_sheet *sheet = adapters->sheet(adapters->self, provider);
+    return sheet != NULL && sheet->metered_by_clock;
+}
+
 static struct vendor_leg *
 make_leg(struct vendor *vendor, struct rt_message *message)
 {
@@ -41,6 +49,7 @@ make_leg(struct vendor *vendor, struct rt_message *message)
         .allowed_ms = open->allowed_ms,
         .renew_tokens = open->renew_tokens,
         .renew_ms = open->renew_ms,
+        .by_clock = is_by_clock(vendor, open->provider),
         .reported_ns = rt_now_ns(vendor->self),
     };
     leg->sleep.leg = leg->patience.leg = leg;

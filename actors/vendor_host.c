@@ -9,31 +9,23 @@
 
 enum { USED_EVERY_MS = 500 };
 
-/* Whether the vendor is told to stop by a request of its own; else by the end of its stream. */
-static bool
-has_stop_request(const struct vendor *vendor, const struct vendor_leg *leg)
-{
-    const struct adapter_port *adapters = &vendor->world->adapters;
-    const struct adapter_sheet *sheet = adapters->sheet(adapters->self, leg->provider);
-    return sheet != NULL && sheet->metered_by_clock;
-}
-
-/* The first request of a leg's end tells its vendor to stop. */
+/* A vendor by the clock is told to stop by the first request of the leg's end, … */
 static void
 hurry_stop_request(struct vendor *vendor, struct vendor_leg *leg, uint64_t transfer)
 {
     const struct net_http_port *http = &vendor->world->http;
-    if (leg->cut_ns == 0 || leg->verb != ADAPTER_TERMINATE || !has_stop_request(vendor, leg))
+    if (leg->cut_ns == 0 || leg->verb != ADAPTER_TERMINATE || !leg->by_clock)
         return;
     if (http->hurry != NULL)
         http->hurry(http->self, vendor->self, transfer, leg->cut_ns, metrics_cut_seconds());
     leg->cut_ns = 0;
 }
 
+/* … another one by the end of its stream. */
 static void
 time_stop_of_stream(struct vendor *vendor, struct vendor_leg *leg)
 {
-    if (leg->cut_ns == 0 || has_stop_request(vendor, leg))
+    if (leg->cut_ns == 0 || leg->by_clock)
         return;
     rt_histogram_record(metrics_cut_seconds(), rt_now_ns(vendor->self) - leg->cut_ns);
     leg->cut_ns = 0;
@@ -109,6 +101,12 @@ on_wall_ms(void *host)
     return rt_wall_ms(((struct vendor *)host)->self);
 }
 
+static int64_t
+on_boot_ms(void *host)
+{
+    return (int64_t)(rt_boot_ns(((struct vendor *)host)->self) / RT_NS_PER_MS);
+}
+
 bool
 vendor_is_covered(const struct vendor_leg *leg)
 {
@@ -134,7 +132,9 @@ on_use(void *host, struct adapter_leg *adapter, const struct adapter_use *use)
         leg->media_ms >= leg->renew_ms ||
         rt_now_ns(vendor->self) - leg->reported_ns >= USED_EVERY_MS * RT_NS_PER_MS)
         vendor_report_use(vendor, leg);
-    if (leg->waits_for_cover && leg->last_ns != 0)
+    /* By the clock, what is held beyond the allowance is needed to stop it, not to wait for more.
+     */
+    if (leg->waits_for_cover && (leg->last_ns != 0 || leg->by_clock))
         vendor->spent = leg;
     return !leg->waits_for_cover;
 }
@@ -189,6 +189,7 @@ const struct adapter_host vendor_host = {
     .http_cancel = on_http_cancel,
     .sleep = on_sleep,
     .wall_ms = on_wall_ms,
+    .boot_ms = on_boot_ms,
     .use = on_use,
     .final_use = on_final_use,
     .emit_text = on_emit_text,

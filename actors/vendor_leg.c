@@ -152,6 +152,7 @@ vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_sto
         .stopped = stopped,
         .opened = leg->opened,
         .reached = vito_hold_is_touched(leg->hold),
+        .is_spent = leg->stop_wanted && leg->reason == ADAPTER_COST_LIMIT,
         .status = leg->status,
         .retry_after_s = leg->retry_after_s,
     };

@@ -20,7 +20,7 @@ struct vendor {
     struct rt_table legs;      /* by number */
     struct rt_table exchanges; /* by transfer */
     uint64_t transfer;
-    struct vendor_leg *spent; /* has used up its last allowance, in the call under way; or NULL */
+    struct vendor_leg *spent; /* has used up what it may, in the call under way; or NULL */
     struct rt_wheel wheel;    /* sleeps and patience of all legs, behind one timer */
     struct rt_timer timer;
 };
@@ -53,6 +53,7 @@ struct vendor_leg {
     bool stop_wanted;
     enum adapter_stop_reason reason;
     bool opened;
+    bool by_clock;    /* costs run on until its vendor is told to stop, whatever is waited for */
     bool lost_output; /* some was not taken */
     int64_t tokens, media_ms;
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
@@ -84,8 +85,8 @@ void vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapt
 void vendor_resume_with(struct vendor *vendor, struct vendor_leg *leg,
                         enum adapter_event_kind kind);
 void vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vendor_stop *stop);
-/* Stops a leg that has used up its last allowance: its owner, who hears of it besides, need not be
- * asked. Not from within the VM. */
+/* Stops a leg that has used up its last allowance, or one by the clock any allowance: its owner,
+ * who hears of it besides, need not be asked. Not from within the VM. */
 void vendor_end_spent(struct vendor *vendor, struct vendor_leg *leg);
 struct vendor_leg *vendor_leg_of(struct adapter_leg *adapter);
 void vendor_on_finished(void *host, struct adapter_leg *adapter,

@@ -3,7 +3,7 @@
 set(suites access audit autobahn bad_input bad_policies budget canary cap commands conversation
   descriptors disk_full echo
   hot_path idempotency isolation memory nodes postgres quotas rate refunds refusals resume runtime secrets
-  session shared_secrets slow_readers tampered tickets tokens vendor_faults video)
+  session shared_secrets slow_readers store_away tampered tickets tokens vendor_faults video)
 file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/gateway/*.test.mjs)
 foreach(file ${files}) # one that is not named here would never run
   get_filename_component(suite ${file} NAME)

@@ -7,6 +7,9 @@
 
 enum {
     STALL_SHORT_MS = 300,
+    STALLS_PER_MILLE = 30, /* of the disk */
+    ACTS_WITHIN_MS = 1500,
+    ACTS_SLOWLY_MS = 6000,
     PAUSE_MAX_MS = 15000,
     CLOCK_STEP_MAX_MS = 3600 * 1000,
     JUNK_KIND = RT_KIND_USER + 5000,
@@ -39,6 +42,7 @@ sim_swarm_choose(struct sim_swarm *swarm, struct rt_random *dice)
         .client_delay_max_ms = maybe(dice, 300),
         .vanish = maybe(dice, 50),
         .is_patient = rt_random_chance(dice, 500),
+        .acts_within_ms = ACTS_WITHIN_MS,
     };
     if (rt_random_chance(dice, 250))
         return; /* nothing upsets the gateway itself */
@@ -50,6 +54,16 @@ sim_swarm_choose(struct sim_swarm *swarm, struct rt_random *dice)
     for (unsigned kind = 0; kind < CHAOS_KIND_COUNT; kind++)
         swarm->every_ms[kind] = rt_random_chance(dice, 400) ? every_ms[kind] : 0;
     swarm->memory = rt_random_chance(dice, 300) ? 1 + (unsigned)rt_random_below(dice, 3000) : 0;
+}
+
+void
+sim_swarm_stall(struct sim_swarm *swarm)
+{
+    memset(swarm->every_ms, 0, sizeof(swarm->every_ms));
+    swarm->memory = 0;
+    swarm->stall = STALLS_PER_MILLE;
+    swarm->is_patient = true;
+    swarm->acts_within_ms = ACTS_SLOWLY_MS;
 }
 
 bool

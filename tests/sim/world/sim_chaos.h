@@ -23,7 +23,8 @@ enum { SIM_STALL_MAX_MS = 20000 }; /* so long an actor or a worker stands still 
 
 struct sim_swarm {
     struct sim_vendor_faults vendor;
-    unsigned rollback, lost_ack; /* per mille of the store's batches */
+    unsigned rollback, lost_ack; /* per mille of the store's batches, … */
+    unsigned stall;              /* … and nothing else goes wrong with the gateway itself */
     bool outage;                 /* of the store */
     unsigned memory;             /* requests for memory that fail, per million */
     uint32_t client_delay_max_ms;
@@ -31,9 +32,14 @@ struct sim_swarm {
     unsigned resume;                     /* likewise: connections that break; 0: none may resume */
     uint32_t every_ms[CHAOS_KIND_COUNT]; /* on average; 0: never */
     bool is_patient;                     /* sessions may stay idle for long */
+    uint32_t acts_within_ms;             /* a client, after it has acted */
 };
 
 void sim_swarm_choose(struct sim_swarm *swarm, struct rt_random *dice);
+
+/* A disk that stands still now and then, below a gateway that does not, and clients that stay long
+ * enough to notice. */
+void sim_swarm_stall(struct sim_swarm *swarm);
 
 /* Takes away what is not in `faults`, a list such as "kill,memory": for a closer look at a seed.
  * False when it names something else. */

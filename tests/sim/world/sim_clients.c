@@ -11,7 +11,6 @@
 
 enum {
     COMES_WITHIN_MS = 4000,
-    ACTS_WITHIN_MS = 1500,
     READS_WITHIN_MS = 400,
     BACK_WITHIN_MS = 4000,
     LOST_MAX = 4, /* frames on their way when a connection breaks */
@@ -185,7 +184,8 @@ act_later(struct sim_client *client)
     if (client->action_is_set)
         return;
     client->action_is_set = true;
-    CHECK(rt_sim_after(client->all->sim, dice(client, ACTS_WITHIN_MS) * RT_NS_PER_MS, act, client));
+    uint64_t ms = dice(client, client->all->acts_within_ms);
+    CHECK(rt_sim_after(client->all->sim, ms * RT_NS_PER_MS, act, client));
 }
 
 /* The number behind `"id":`, or -1. */

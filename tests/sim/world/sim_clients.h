@@ -51,7 +51,8 @@ struct sim_clients {
     const char *const *keys;
     unsigned tenant_count, client_count;
     uint32_t delay_max_ms; /* from a client to the gateway */
-    unsigned vanish;       /* per mille of actions */
+    uint32_t acts_within_ms;
+    unsigned vanish; /* per mille of actions */
     unsigned resume; /* per mille of actions: a connection breaks, and its client comes back */
     bool closing;    /* nobody comes or asks any more */
     struct sim_seen *seen;

@@ -37,7 +37,8 @@ begin_world(struct sim_life *life, const struct vito_store *store)
     life->vendors = (struct sim_vendors){.sim = life->sim,
                                          .truths = &run->truths,
                                          .faults = run->swarm.vendor,
-                                         .bug = run->plant->vendor};
+                                         .bug = run->plant->vendor,
+                                         .rooms_run_on = !run->books.upset};
     life->world = (struct world){
         .system = rt_sim_system(life->sim),
         .store = *store,
@@ -69,6 +70,7 @@ sim_life_begin(struct sim_life *life, const struct vito_store *store, unsigned c
                                          .tenant_count = SIM_TENANTS,
                                          .client_count = clients,
                                          .delay_max_ms = run->swarm.client_delay_max_ms,
+                                         .acts_within_ms = run->swarm.acts_within_ms,
                                          .vanish = run->swarm.vanish,
                                          .resume = run->swarm.resume,
                                          .seen = &run->seen,

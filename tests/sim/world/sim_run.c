@@ -18,6 +18,8 @@ enum {
     DRAIN_MS = 120000,
     RESUME_EACH = 8, /* seeds: in one of them connections break, and clients come back */
     RESUME_PER_MILLE = 200,
+    STALL_EACH = 16, /* seeds: in one of them the disk stands still now and then */
+    STALL_AT = 7,
 };
 
 #define START_WALL_MS INT64_C(1795219200000)     /* 2026-11-21T00:00:00Z */
@@ -123,6 +125,8 @@ begin_run(struct sim_run *run)
     rt_random_seed(&run->dice, run->seed);
     sim_swarm_choose(&run->swarm, &run->dice);
     run->swarm.resume = run->seed % RESUME_EACH == 0 ? RESUME_PER_MILLE : 0;
+    if (run->options.nodes <= 1 && run->seed % STALL_EACH == STALL_AT)
+        sim_swarm_stall(&run->swarm);
     CHECK(run->options.faults == NULL || sim_swarm_only(&run->swarm, run->options.faults));
     run->wall_ms = START_WALL_MS;
     if (rt_random_chance(&run->dice, 200))
@@ -191,6 +195,8 @@ begin_store(struct local *local)
     store->context = run;
     store->rollback_per_mille = swarm->rollback;
     store->lost_ack_per_mille = swarm->lost_ack;
+    store->stall_per_mille = swarm->stall;
+    store->outlived = &run->outlived;
     store->bug = run->plant->store;
     run->store_fails |= swarm->rollback > 0 || swarm->lost_ack > 0;
     if (!swarm->outage || rt_random_chance(&run->dice, 300))
@@ -246,6 +252,7 @@ heal(struct local *local)
     struct sim_run *run = life->run;
     sim_life_heal(life);
     local->store->rollback_per_mille = local->store->lost_ack_per_mille = 0;
+    local->store->stall_per_mille = 0;
     local->store->down = false;
     sim_memory_fail(NULL, 0);
     uint64_t until_ns = rt_sim_now_ns(life->sim) + ANSWER_MS * RT_NS_PER_MS;

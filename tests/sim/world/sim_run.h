@@ -48,6 +48,7 @@ struct sim_run {
     int64_t wall_ms;
     bool store_fails; /* in this life: a slice may stay out until the next */
     struct sim_fleet_seen fleet;
+    unsigned outlived; /* legs that went on although the store was away when they needed more */
     bool has_one_life; /* no crash: what is counted comes into the trail */
 };
 

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/text.h"
 #include "tests/stress/stress.h"
 #include "vito/store/sqlite/internal.h"
 
-enum { BATCH_MAX = 64 };
+enum { BATCH_MAX = 64, STALL_MAX_MS = 15000 };
 
 struct sim_store_request {
     struct sim_store_request *next;
@@ -93,6 +94,22 @@ execute_batch(struct sim_store *store, struct answer *answers)
 }
 
 static void
+count_outlived(struct sim_store *store, const struct vito_request *request, bool is_ok)
+{
+    if (request->op != VITO_LEG_EXTEND)
+        return;
+    unsigned i = 0;
+    while (i < SIM_STORE_REFUSED_MAX && strcmp(store->refused[i], request->leg.id) != 0)
+        i++;
+    if (i < SIM_STORE_REFUSED_MAX && is_ok) {
+        store->refused[i][0] = '\0';
+        (*store->outlived)++;
+    } else if (i == SIM_STORE_REFUSED_MAX && !is_ok) {
+        RT_TEXT_SET(store->refused[store->next_refused++ % SIM_STORE_REFUSED_MAX], request->leg.id);
+    }
+}
+
+static void
 answer_all(struct sim_store *store, struct answer *answers, size_t count, bool failed)
 {
     for (size_t i = 0; i < count; i++) {
@@ -105,6 +122,7 @@ answer_all(struct sim_store *store, struct answer *answers, size_t count, bool f
         }
         if (store->bug == STORE_SAYS_NOTHING && rt_random_chance(rt_sim_random(store->sim), 10))
             request->caller = RT_NOBODY;
+        count_outlived(store, &request->request, !failed);
         vito_store_answer(rt_sim_system(store->sim), request->caller, request->request_id,
                           &answers[i].stored, answers[i].document);
         vito_request_release(&request->request);
@@ -142,7 +160,10 @@ set_flush(struct sim_store *store)
     if (store->flush_is_set || store->first == NULL)
         return;
     store->flush_is_set = true;
-    uint64_t delay_ns = 100000 + rt_random_below(rt_sim_random(store->sim), store->delay_max_ns);
+    struct rt_random *dice = rt_sim_random(store->sim);
+    uint64_t delay_ns = 100000 + rt_random_below(dice, store->delay_max_ns);
+    if (store->stall_per_mille > 0 && rt_random_chance(dice, store->stall_per_mille))
+        delay_ns += rt_random_below(dice, STALL_MAX_MS) * RT_NS_PER_MS;
     CHECK(rt_sim_after(store->sim, delay_ns, flush, store));
 }
 

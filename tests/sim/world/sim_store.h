@@ -36,6 +36,8 @@ bool sim_store_forgets(enum sim_store_bug bug, enum vito_op op, struct rt_random
 void sim_store_unreserve(const struct vito_sqlite *database, enum sim_store_bug bug,
                          const struct vito_request *request, const struct vito_stored *stored);
 
+enum { SIM_STORE_REFUSED_MAX = 16 };
+
 struct sim_store {
     struct rt_sim *sim;
     struct vito_sqlite *database;
@@ -46,8 +48,12 @@ struct sim_store {
     bool down;                   /* answers UNAVAILABLE */
     unsigned rollback_per_mille; /* a batch is rolled back, and says so */
     unsigned lost_ack_per_mille; /* a batch is committed, and says it was not */
+    unsigned stall_per_mille;    /* the disk stands still before a batch, for seconds */
     enum sim_store_bug bug;
     uint64_t delay_max_ns;
+    char refused[SIM_STORE_REFUSED_MAX][VITO_ID_BYTES]; /* legs that asked for more in vain, … */
+    unsigned next_refused;
+    unsigned *outlived; /* … and got it later: counted here */
 };
 
 /* Over a database that outlives it, as a file does. What waits when it is destroyed is lost, as

@@ -26,7 +26,8 @@ struct script {
     enum plan plan;
     bool slow_stop, unstoppable, repeat, late;
     bool generating, hanging, reclaims;
-    int64_t left;                           /* tokens or steps still to come */
+    uint64_t uncovered_ns; /* a room: since then it runs on and nobody reports; or 0 */
+    int64_t left;          /* tokens or steps still to come */
     int64_t uncounted_tokens, uncounted_ms; /* generated, not yet reported */
 };
 
@@ -59,10 +60,19 @@ static const struct adapter_sheet sheets[] = {
      .stop_ms = 2000},
 };
 
+static const struct adapter_sheet room_without_clock = {.name = "tavus",
+                                                        .modes = {false, false, true},
+                                                        .price_token_1k_nusd = -1,
+                                                        .price_minute_nusd = SIM_MINUTE_VIDEO_NUSD,
+                                                        .quantum_ms = 5000,
+                                                        .stop_ms = 2000};
+
 static const struct adapter_sheet *
 find_sheet(void *self, const char *provider)
 {
-    (void)self;
+    const struct sim_vendors *vendors = self;
+    if (vendors->bug == VENDOR_HIDES_ITS_CLOCK && strcmp(provider, "tavus") == 0)
+        return &room_without_clock;
     for (size_t i = 0; i < RT_COUNT_OF(sheets); i++)
         if (strcmp(sheets[i].name, provider) == 0)
             return &sheets[i];
@@ -190,6 +200,17 @@ generate(struct adapter_vm *vm, struct script *script, int64_t tokens, int64_t m
     }
     const struct sim_truths *truths = vm->vendors->truths;
     truths->generated(truths->context, script->truth);
+}
+
+/* What a room has cost since it was found not to be covered. */
+static void
+catch_up(struct adapter_vm *vm, struct script *script)
+{
+    uint64_t since_ns = script->uncovered_ns;
+    script->uncovered_ns = 0;
+    if (since_ns != 0 && !script->truth->is_ended)
+        generate(vm, script, 0,
+                 (int64_t)((rt_sim_now_ns(vm->vendors->sim) - since_ns) / RT_NS_PER_MS));
 }
 
 /* How much text to write: a vendor keeps within what it is told. */
@@ -322,6 +343,8 @@ drive(struct adapter_vm *vm, struct script *script)
         room = vm->host.emit_audio(vm->host.self, script->leg, "ssssssssssssssss", 16);
     if (report(vm, script) && room)
         next_step(vm, script);
+    else if (vm->vendors->rooms_run_on && script->truth->mode == VITO_VIDEO)
+        script->uncovered_ns = rt_sim_now_ns(vm->vendors->sim);
 }
 
 /* The planted bug: a leg that was settled long ago is worked on. */
@@ -345,6 +368,7 @@ haunt(struct adapter_vm *vm, struct script *script)
 static void
 terminated(struct adapter_vm *vm, struct script *script)
 {
+    catch_up(vm, script);
     if (script->generating && script->slow_stop && script->truth->mode != VITO_TEXT &&
         !is_ended(vm, script))
         generate(vm, script, 0, 500); /* what came while it was stopping */
@@ -360,6 +384,13 @@ terminated(struct adapter_vm *vm, struct script *script)
     if (script->late)
         repeat_report(vm, script, 1, 1);
     finish(vm, script, ADAPTER_ERROR_NONE);
+}
+
+static void
+go_further(struct adapter_vm *vm, struct script *script)
+{
+    catch_up(vm, script);
+    next_step(vm, script);
 }
 
 static void
@@ -379,7 +410,7 @@ resume(struct adapter_vm *vm, struct adapter_leg *leg, const struct adapter_even
     else if (event->kind == ADAPTER_EVENT_AWAKE)
         drive(vm, script);
     else
-        next_step(vm, script); /* covered, or room again */
+        go_further(vm, script); /* covered, or room again */
 }
 
 static void

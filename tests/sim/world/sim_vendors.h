@@ -33,10 +33,11 @@ struct sim_vendor_faults {
 
 enum sim_vendor_bug {
     VENDOR_SOUND,
-    VENDOR_OVERSPENDS,  /* ignores that a leg is not covered */
-    VENDOR_UNDERSTATES, /* forgets to report some of what it does */
-    VENDOR_GOES_ON,     /* says that it has stopped, and has not */
-    VENDOR_HAS_TWO,     /* a room that one gateway ended goes on for another one */
+    VENDOR_OVERSPENDS,      /* ignores that a leg is not covered */
+    VENDOR_UNDERSTATES,     /* forgets to report some of what it does */
+    VENDOR_GOES_ON,         /* says that it has stopped, and has not */
+    VENDOR_HAS_TWO,         /* a room that one gateway ended goes on for another one */
+    VENDOR_HIDES_ITS_CLOCK, /* its sheet does not say that a room costs on while it waits */
 };
 
 /* All that vendors ever did in a run. */
@@ -54,6 +55,7 @@ struct sim_vendors {
     struct sim_truths *truths;
     struct sim_vendor_faults faults;
     enum sim_vendor_bug bug;
+    bool rooms_run_on;         /* video costs by the clock, also while it is not covered */
     struct sim_truth *haunted; /* by VENDOR_GOES_ON: the last one that was said to have stopped */
     struct sim_truth nothing;  /* of rooms that were asked for and never made */
 };

@@ -6,6 +6,7 @@
 #include "actors/messages.h"
 #include "actors/vendor.h"
 #include "runtime/sim.h"
+#include "runtime/text.h"
 #include "vito/account.h"
 
 enum { LEG = 7, EVENTS_MAX = 16, HEARD_MAX = 32, KIND_FORWARD = 1000 };
@@ -32,9 +33,10 @@ static struct vendor_closed last_closed;
 static const struct adapter_sheet *
 find_sheet(void *self, const char *provider)
 {
-    static const struct adapter_sheet sheet = {.name = "clock", .metered_by_clock = true};
-    (void)self, (void)provider;
-    return &sheet;
+    static const struct adapter_sheet sheets[] = {{.name = "stream"},
+                                                  {.name = "clock", .metered_by_clock = true}};
+    (void)self;
+    return &sheets[strcmp(provider, "clock") == 0];
 }
 
 static struct adapter_vm *
@@ -127,7 +129,7 @@ send(struct rt_message *message) /* as the owner */
 }
 
 static void
-open_leg(int64_t allowed_ms)
+open_leg(const char *provider, int64_t allowed_ms)
 {
     struct vito_hold *hold;
     cr_assert_eq(vito_account_hold(&account, "andres", "leg_1", VITO_VIDEO, 100, 0, &hold), RT_OK);
@@ -135,11 +137,11 @@ open_leg(int64_t allowed_ms)
     *(struct vendor_open *)rt_message_payload(message) =
         (struct vendor_open){.leg = LEG,
                              .hold = hold,
-                             .provider = "clock",
                              .allowed_tokens = VITO_UNLIMITED,
                              .allowed_ms = allowed_ms,
                              .renew_tokens = VITO_UNLIMITED,
                              .renew_ms = VITO_UNLIMITED};
+    RT_TEXT_SET(((struct vendor_open *)rt_message_payload(message))->provider, provider);
     message->buffer = rt_buffer_copy("{}\0{}\0{}\0", 10);
     send(message);
     cr_assert_eq(script.verb, ADAPTER_DRIVE);
@@ -190,9 +192,9 @@ was_cut(void)
     return script.event_count > 0 && script.events[script.event_count - 1] == ADAPTER_EVENT_CUT;
 }
 
-Test(vendor, a_leg_waits_where_its_allowance_ends)
+Test(vendor, a_stream_waits_where_its_allowance_ends)
 {
-    open_leg(2000);
+    open_leg("stream", 2000);
     run_ms(10000);
     cr_assert_eq(script.event_count, 3, "it woke three times, and the third second waits");
     cr_assert_eq(heard[heard_count - 1], VENDOR_USED);
@@ -205,7 +207,7 @@ Test(vendor, a_leg_waits_where_its_allowance_ends)
 
 Test(vendor, a_leg_that_gets_no_more_is_cut_where_its_allowance_ends)
 {
-    open_leg(2000);
+    open_leg("stream", 2000);
     allow(2000, rt_sim_now_ns(sim));
     run_ms(2500);
     cr_assert_not(was_cut(), "it may use what it has");
@@ -222,10 +224,24 @@ Test(vendor, a_leg_that_gets_no_more_is_cut_where_its_allowance_ends)
 
 Test(vendor, a_leg_that_waits_for_what_will_not_come_is_cut_at_once)
 {
-    open_leg(2000);
+    open_leg("stream", 2000);
     run_ms(5000);
     cr_assert_not(was_cut());
     allow(2000, rt_sim_now_ns(sim));
     cr_assert(was_cut());
     cr_assert_eq(last_closed.error, ADAPTER_ERROR_CUT);
+}
+
+Test(vendor, what_costs_by_the_clock_is_cut_where_its_allowance_ends_whoever_is_still_asked)
+{
+    open_leg("clock", 2000);
+    run_ms(1500);
+    allow(4000, 0);
+    run_ms(2000);
+    cr_assert_not(was_cut(), "it may use what it was allowed in time");
+    run_ms(1500);
+    cr_assert(was_cut());
+    cr_assert_eq(script.reason, ADAPTER_COST_LIMIT);
+    cr_assert_eq(last_closed.media_ms, 5000);
+    cr_assert(last_closed.is_spent);
 }
