@@ -102,7 +102,7 @@ tenant_became_idle(struct rt_actor *self, struct tenant *tenant)
 {
     if (tenant->phase == TENANT_LEAVING || !is_idle(tenant)) {
         if (tenant->phase == TENANT_LEAVING && is_idle(tenant))
-            rt_stop(self, RT_EXIT_NORMAL);
+            rt_stop(self, tenant->owes ? RT_EXIT_FAILED : RT_EXIT_NORMAL);
         return;
     }
     rt_timer_set(self, &tenant->idle_timer,
@@ -329,6 +329,8 @@ on_stored(struct rt_actor *self, struct tenant *tenant, struct rt_message *messa
         break;
     case TENANT_PENDING_RETURN:
         tenant_on_returned(subject, stored);
+        tenant->owes |=
+            tenant->phase == TENANT_LEAVING && stored->status != RT_OK && !tenant->draining;
         break;
     }
     tenant_became_idle(self, tenant);

@@ -216,6 +216,8 @@ struct tenant {
     struct rt_timer idle_timer;
     bool asks_to_leave; /* the registry: who comes meanwhile waits for what it says */
     bool draining;
+    bool
+        owes; /* it leaves, and the store did not take back its slice: the registry wakes another */
 };
 
 /* tenant.c */
