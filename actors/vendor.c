@@ -50,10 +50,12 @@ make_leg(struct vendor *vendor, struct rt_message *message)
         .renew_tokens = open->renew_tokens,
         .renew_ms = open->renew_ms,
         .by_clock = is_by_clock(vendor, open->provider),
+        .began_ns = rt_boot_ns(vendor->self),
         .reported_ns = rt_now_ns(vendor->self),
     };
-    leg->sleep.leg = leg->patience.leg = leg;
-    leg->patience.is_patience = true;
+    leg->sleep.leg = leg->patience.leg = leg->clock.leg = leg;
+    leg->patience.kind = VENDOR_ALARM_PATIENCE;
+    leg->clock.kind = VENDOR_ALARM_CLOCK;
     RT_TEXT_SET(leg->provider, open->provider);
     if (rt_table_add(&vendor->legs, &leg->link, rt_hash_u64(leg->number))) {
         open->hold = NULL; /* the leg has it now */
@@ -71,6 +73,7 @@ on_open(struct vendor *vendor, struct rt_message *message)
     struct vendor_leg *leg = make_leg(vendor, message);
     if (leg != NULL) {
         metrics_leg_began(vito_hold_mode(leg->hold));
+        vendor_clock_set(vendor, leg);
         vendor_begin_verb(vendor, leg, ADAPTER_INITIALIZE);
         return;
     }
@@ -92,6 +95,8 @@ on_allow(struct vendor *vendor, const struct vendor_allow *allow)
     leg->renew_tokens = allow->renew_tokens;
     leg->renew_ms = allow->renew_ms;
     leg->last_ns = allow->last_ns;
+    if (!leg->stop_wanted)
+        vendor_clock_set(vendor, leg);
     if (!leg->waits_for_cover || leg->stop_wanted)
         return;
     leg->waits_for_cover = !vendor_is_covered(leg);
@@ -148,7 +153,9 @@ static void
 on_alarm(struct vendor *vendor, struct vendor_alarm *alarm)
 {
     struct vendor_leg *leg = alarm->leg;
-    if (alarm->is_patience) { /* creating or stopping takes too long: nobody knows */
+    if (alarm->kind == VENDOR_ALARM_CLOCK) {
+        vendor_on_clock(vendor, leg);
+    } else if (alarm->kind == VENDOR_ALARM_PATIENCE) { /* it takes too long: nobody knows */
         if (leg->error == ADAPTER_ERROR_NONE)
             leg->error = ADAPTER_ERROR_UNKNOWN;
         vendor_close_leg(vendor, leg, ADAPTER_STOP_IMPOSSIBLE);

@@ -156,7 +156,7 @@ emit(struct vendor *vendor, struct vendor_leg *leg, enum twin_kind kind, const v
 {
     if (leg->stop_wanted)
         return true; /* nobody listens any more */
-    struct rt_message *message = vendor_event_message(leg, kind);
+    struct rt_message *message = vendor_event_message(vendor, leg, kind);
     if (message != NULL)
         message->buffer = rt_buffer_copy(bytes, size);
     if (message != NULL && message->buffer == NULL) {

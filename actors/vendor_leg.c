@@ -55,7 +55,7 @@ vendor_wake_after(struct vendor *vendor, struct vendor_alarm *alarm, uint32_t ms
 }
 
 struct rt_message *
-vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind)
+vendor_event_message(const struct vendor *vendor, const struct vendor_leg *leg, enum twin_kind kind)
 {
     struct rt_message *message = rt_message_create(kind, sizeof(struct vendor_event));
     if (message == NULL)
@@ -63,7 +63,7 @@ vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind)
     *(struct vendor_event *)rt_message_payload(message) = (struct vendor_event){
         .leg = leg->number,
         .tokens = leg->tokens,
-        .media_ms = leg->media_ms,
+        .media_ms = vendor_clock_media_ms(vendor, leg),
         .waiting = leg->waits_for_cover,
         .waiting_ns = leg->waits_for_cover ? leg->waits_since_ns : 0,
     };
@@ -96,7 +96,7 @@ void
 vendor_report_use(struct vendor *vendor, struct vendor_leg *leg)
 {
     leg->reported_ns = rt_now_ns(vendor->self);
-    vendor_tell_owner(vendor, leg, vendor_event_message(leg, VENDOR_USED));
+    vendor_tell_owner(vendor, leg, vendor_event_message(vendor, leg, VENDOR_USED));
 }
 
 void
@@ -124,6 +124,7 @@ free_leg(struct vendor *vendor, struct vendor_leg *leg)
     }
     rt_wheel_remove(&vendor->wheel, &leg->sleep.entry);
     rt_wheel_remove(&vendor->wheel, &leg->patience.entry);
+    rt_wheel_remove(&vendor->wheel, &leg->clock.entry);
     rt_table_remove(&vendor->legs, &leg->link);
     rt_buffer_release(leg->inputs);
     vito_hold_release(leg->hold);
@@ -189,6 +190,8 @@ vendor_begin_verb(struct vendor *vendor, struct vendor_leg *leg, enum adapter_ve
     leg->verb_runs = true;
     leg->waits_for_cover = leg->waits_for_room = false;
     rt_wheel_remove(&vendor->wheel, &leg->sleep.entry);
+    if (verb == ADAPTER_TERMINATE)
+        rt_wheel_remove(&vendor->wheel, &leg->clock.entry);
     if (verb == ADAPTER_DRIVE)
         rt_wheel_remove(&vendor->wheel, &leg->patience.entry);
     else
@@ -228,6 +231,7 @@ vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vend
     if (!vendor_want_stop(leg, stop->reason))
         return;
     leg->cut_ns = stop->cut_ns;
+    rt_wheel_remove(&vendor->wheel, &leg->clock.entry);
     if (leg->verb != ADAPTER_DRIVE)
         return;
     vendor_wake_after(vendor, &leg->patience, CUT_MAX_MS);
@@ -242,7 +246,7 @@ initialized(struct vendor *vendor, struct vendor_leg *leg, const struct adapter_
         return;
     }
     leg->opened = true;
-    struct rt_message *message = vendor_event_message(leg, VENDOR_OPENED);
+    struct rt_message *message = vendor_event_message(vendor, leg, VENDOR_OPENED);
     if (message != NULL && result->join != NULL && result->join[0] != '\0')
         message->buffer = rt_buffer_copy(result->join, strlen(result->join) + 1);
     if (message != NULL && message->buffer != NULL)

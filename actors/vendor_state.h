@@ -3,6 +3,7 @@
  *
  *   vendor.c        messages in, alarms; the dispatch
  *   vendor_leg.c    legs: verb by verb, and what their owners hear of them
+ *   vendor_clock.c  legs that cost by the clock
  *   vendor_host.c   what scripts ask for: I/O, sleep, money, output
  *   vendor_wire.c   the one door to vendors
  */
@@ -33,11 +34,17 @@ struct vendor_exchange {
     struct vendor_exchange *next; /* of the same leg */
 };
 
+enum vendor_alarm_kind {
+    VENDOR_ALARM_SLEEP,    /* the script sleeps, or is to be cut */
+    VENDOR_ALARM_PATIENCE, /* with a verb */
+    VENDOR_ALARM_CLOCK,    /* more is to be asked for, or the allowance ends */
+};
+
 /* A deadline of a leg, in the vendor's wheel. */
 struct vendor_alarm {
     struct rt_wheel_entry entry;
     struct vendor_leg *leg;
-    bool is_patience; /* with a verb; otherwise the script sleeps, or is to be cut */
+    enum vendor_alarm_kind kind;
 };
 
 struct vendor_leg {
@@ -53,8 +60,9 @@ struct vendor_leg {
     bool stop_wanted;
     enum adapter_stop_reason reason;
     bool opened;
-    bool by_clock;    /* costs run on until its vendor is told to stop, whatever is waited for */
-    bool lost_output; /* some was not taken */
+    bool by_clock; /* costs run on until its vendor is told to stop, whatever is waited for, … */
+    uint64_t began_ns; /* … from here, by the boot clock */
+    bool lost_output;  /* some was not taken */
     int64_t tokens, media_ms;
     int64_t allowed_tokens, allowed_ms, renew_tokens, renew_ms;
     bool waits_for_cover, waits_for_room;
@@ -64,7 +72,7 @@ struct vendor_leg {
     uint32_t unacked_bytes;
     uint64_t reported_ns;
     struct vendor_exchange *exchanges;
-    struct vendor_alarm sleep, patience;
+    struct vendor_alarm sleep, patience, clock;
     enum adapter_error error; /* of initialize or drive */
     int status;
     int64_t retry_after_s;
@@ -75,7 +83,8 @@ struct vendor_leg *vendor_find_leg(const struct vendor *vendor, uint64_t number)
 struct vendor_exchange *vendor_find_exchange(const struct vendor *vendor, uint64_t transfer);
 void vendor_wake_after(struct vendor *vendor, struct vendor_alarm *alarm, uint32_t ms);
 void vendor_set_timer(struct vendor *vendor);
-struct rt_message *vendor_event_message(const struct vendor_leg *leg, enum twin_kind kind);
+struct rt_message *vendor_event_message(const struct vendor *vendor, const struct vendor_leg *leg,
+                                        enum twin_kind kind);
 bool vendor_want_stop(struct vendor_leg *leg, enum adapter_stop_reason reason);
 bool vendor_tell_owner(struct vendor *vendor, struct vendor_leg *leg, struct rt_message *message);
 void vendor_report_use(struct vendor *vendor, struct vendor_leg *leg);
@@ -93,6 +102,13 @@ void vendor_on_finished(void *host, struct adapter_leg *adapter,
                         const struct adapter_result *result);
 void vendor_resume(struct vendor *vendor, struct vendor_leg *leg,
                    const struct adapter_event *event);
+
+/* vendor_clock.c */
+/* Plans when to look at a leg's clock next; for others nothing. */
+void vendor_clock_set(struct vendor *vendor, struct vendor_leg *leg);
+void vendor_on_clock(struct vendor *vendor, struct vendor_leg *leg);
+/* What a leg may have cost by now: by its reports, or by the clock if that is more. */
+int64_t vendor_clock_media_ms(const struct vendor *vendor, const struct vendor_leg *leg);
 
 /* vendor_host.c: what the VM is given; `self` is filled in by vendor.c. */
 extern const struct adapter_host vendor_host;

@@ -13,6 +13,8 @@ enum { LEG = 7, EVENTS_MAX = 16, HEARD_MAX = 32, KIND_FORWARD = 1000 };
 
 /* The script: one leg, which sleeps, and is charged 1000 ms whenever it wakes. */
 static struct {
+    uint32_t create_ms; /* so long initialize takes */
+    uint32_t drive_ms;  /* until drive first says something */
     struct adapter_host host;
     struct adapter_leg *leg;
     enum adapter_verb verb;
@@ -70,8 +72,10 @@ begin_verb(struct adapter_vm *vm, struct adapter_leg *leg, const char *provider,
     script.leg = leg;
     script.verb = verb;
     script.reason = input->reason;
-    if (verb == ADAPTER_DRIVE)
-        script.host.sleep(script.host.self, leg, 1000);
+    if (verb == ADAPTER_INITIALIZE && script.create_ms > 0)
+        script.host.sleep(script.host.self, leg, script.create_ms);
+    else if (verb == ADAPTER_DRIVE)
+        script.host.sleep(script.host.self, leg, script.drive_ms);
     else
         finish(ADAPTER_ERROR_NONE);
 }
@@ -84,6 +88,8 @@ resume(struct adapter_vm *vm, struct adapter_leg *leg, const struct adapter_even
     script.events[script.event_count++] = event->kind;
     if (event->kind == ADAPTER_EVENT_CUT)
         finish(ADAPTER_ERROR_CUT);
+    else if (script.verb == ADAPTER_INITIALIZE)
+        finish(ADAPTER_ERROR_NONE);
     else if (event->kind == ADAPTER_EVENT_COVERED ||
              script.host.use(script.host.self, leg, &(struct adapter_use){.media_ms = 1000}))
         script.host.sleep(script.host.self, leg, 1000);
@@ -140,16 +146,16 @@ open_leg(const char *provider, int64_t allowed_ms)
                              .allowed_tokens = VITO_UNLIMITED,
                              .allowed_ms = allowed_ms,
                              .renew_tokens = VITO_UNLIMITED,
-                             .renew_ms = VITO_UNLIMITED};
+                             .renew_ms = allowed_ms / 2};
     RT_TEXT_SET(((struct vendor_open *)rt_message_payload(message))->provider, provider);
     message->buffer = rt_buffer_copy("{}\0{}\0{}\0", 10);
     send(message);
-    cr_assert_eq(script.verb, ADAPTER_DRIVE);
 }
 
 static void
 setup(void)
 {
+    script.drive_ms = 1000;
     sim = rt_sim_create(&(struct rt_sim_options){.seed = 1, .workers = 1});
     world = (struct world){.system = rt_sim_system(sim),
                            .adapters = {.sheet = find_sheet,
@@ -239,9 +245,35 @@ Test(vendor, what_costs_by_the_clock_is_cut_where_its_allowance_ends_whoever_is_
     allow(4000, 0);
     run_ms(2000);
     cr_assert_not(was_cut(), "it may use what it was allowed in time");
-    run_ms(1500);
+    run_ms(1000);
     cr_assert(was_cut());
     cr_assert_eq(script.reason, ADAPTER_COST_LIMIT);
-    cr_assert_eq(last_closed.media_ms, 5000);
+    cr_assert(last_closed.is_spent);
+}
+
+Test(vendor, what_costs_by_the_clock_is_cut_in_time_though_its_script_says_nothing)
+{
+    script.drive_ms = 10000;
+    open_leg("clock", 2000);
+    run_ms(1100);
+    cr_assert_eq(heard[heard_count - 1], VENDOR_USED, "more has to be asked for");
+    cr_assert_geq(last_used.media_ms, 1000);
+    run_ms(500);
+    cr_assert_not(was_cut());
+    run_ms(500);
+    cr_assert(was_cut());
+    cr_assert(last_closed.is_spent);
+    cr_assert_eq(last_closed.media_ms, 0, "what it cost is for the script to say");
+}
+
+Test(vendor, a_room_that_is_long_in_coming_is_ended_as_soon_as_it_is_there)
+{
+    script.create_ms = 3000;
+    open_leg("clock", 2000);
+    run_ms(2500);
+    cr_assert_eq(script.verb, ADAPTER_INITIALIZE, "a create is never cut in the middle");
+    cr_assert_geq(last_used.media_ms, 2000);
+    run_ms(1000);
+    cr_assert_eq(script.verb, ADAPTER_TERMINATE);
     cr_assert(last_closed.is_spent);
 }
