@@ -1,6 +1,8 @@
 // What is done to the processes, and when: drawn from the campaign's seed.
 import { sleep, until, World } from '../harness.mjs'
 
+const LEASE_MS = 5000 // of a gateway on PostgreSQL
+
 // A 32-bit generator (mulberry32): the same seed, the same faults at the same times.
 export class Random {
   constructor(seed) {
@@ -143,6 +145,14 @@ const faults = {
     signalAll(pids, 'SIGCONT')
   },
 
+  // All leases run out meanwhile, and nobody could settle for anybody.
+  async database_frozen(campaign) {
+    const pids = campaign.world.cluster.processes()
+    signalAll(pids, 'SIGSTOP')
+    await sleep(LEASE_MS + 1000)
+    signalAll(pids, 'SIGCONT')
+  },
+
   // The server ends all the others when one of its own died.
   async backend_kill(campaign, { random }) {
     signalAll([await oneBackend(campaign, random)], 'SIGKILL')
@@ -176,7 +186,7 @@ const drawn = {
   postgres: [
     ...['gateway_kill', 'gateway_kill', 'gateway_kill_twice', 'gateway_kill_in_flight'],
     ...['gateway_kill', 'gateway_pause', 'vendor_pause', 'vendor_kill'],
-    ...['database_kill', 'database_pause', 'backend_kill', 'backend_pause'],
+    ...['database_kill', 'database_pause', 'database_frozen', 'backend_kill', 'backend_pause'],
     ...['commit_unheard', 'commit_unheard', 'commit_unsent', 'commit_unsent'],
   ],
   several: ['gateway_lost', 'gateway_lost', 'gateway_frozen'],

@@ -56,4 +56,5 @@ test('a room is ended before it costs more than is held for it when the ledger d
   const { legs } = await world.vendor('/_bill')
   assert.equal(entry.outcome, 'store_unavailable')
   assert.equal(entry.cost_amount, legs[entry.id].usd)
+  await until(async () => (await world.turn(twin)).status === 200, 'the next turn')
 })

@@ -525,6 +525,15 @@ Test(postgres, a_former_life_writes_nothing_any_more)
     cr_assert_eq(run_sql("SELECT reserved_nusd FROM vito.budgets"), 300);
 }
 
+Test(postgres, a_gateway_counts_itself_though_its_lease_has_run_out)
+{
+    open_with_grant(1000, 300);
+    run_sql("UPDATE vito.nodes SET expires_at = '-infinity'"); /* the server stood still */
+    struct vito_request request = month_request(VITO_BUDGET_GRANT, 0);
+    request.budget.need_nusd = request.budget.want_nusd = 100;
+    cr_assert_eq(ask(database, &request).budget.nodes, 1);
+}
+
 Test(postgres, a_changed_record_or_sum_is_found)
 {
     open_with_grant(1000, 300);

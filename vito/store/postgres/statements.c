@@ -57,16 +57,18 @@ static const struct {
          " clock_timestamp() + $2::bigint * INTERVAL '1 millisecond')"
          " ON CONFLICT (node) DO UPDATE SET epoch = n.epoch + 1, state = 'live', batch = 0,"
          " started_at = excluded.started_at, expires_at = excluded.expires_at"
-         " RETURNING epoch, (SELECT count(*) FROM vito.nodes"
-         " WHERE state = 'live' AND expires_at > clock_timestamp())"},
+         " RETURNING epoch, 1 + (SELECT count(*) FROM vito.nodes"
+         " WHERE node <> $1::text AND state = 'live' AND expires_at > clock_timestamp())"},
+    /* What is selected stands as it was before the update: our own lease may have run out by then.
+     */
     [VITO_PG_NODE_LEASE] =
         {"node_lease",
          "UPDATE vito.nodes"
          " SET expires_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond',"
          " batch = $4::bigint"
          " WHERE node = $1::text AND epoch = $2::bigint AND state = 'live'"
-         " RETURNING (SELECT count(*) FROM vito.nodes"
-         " WHERE state = 'live' AND expires_at > clock_timestamp()),"
+         " RETURNING 1 + (SELECT count(*) FROM vito.nodes"
+         " WHERE node <> $1::text AND state = 'live' AND expires_at > clock_timestamp()),"
          " (SELECT version FROM vito.changes WHERE id)"},
     /* Waits for a transaction of ours that is still under way. */
     [VITO_PG_NODE_BATCH] = {"node_batch", "SELECT batch FROM vito.nodes"
