@@ -142,6 +142,8 @@ on_idle_timer(struct rt_actor *self, struct tenant *tenant)
         leave(self, tenant);
         return;
     }
+    if (tenant->asks_to_leave)
+        return; /* of two answers the first would let in whom the second finds */
     if (!tenant_flush_refusals(self, tenant))
         return; /* and asks when the store has answered */
     struct rt_message *message =
