@@ -12,7 +12,8 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* Blocks the signals that end us, for all threads, so that sigwait() gets them. */
+/* Blocks the signals that end us, so that sigwait() gets them. Before any thread is started: one
+ * that has them not blocked would be ended by them, and all of us with it. */
 static sigset_t
 block_signals(void)
 {
@@ -36,9 +37,8 @@ run_until_signalled(struct sim *sim, const sigset_t *signals)
 }
 
 static int
-run(const struct sim_options *options)
+run(const struct sim_options *options, const sigset_t *signals)
 {
-    sigset_t signals = block_signals();
     struct rt_system *system =
         rt_system_create(&(struct rt_system_options){.workers = 1, .world = rt_world_real()});
     struct sim *sim = malloc(sizeof(*sim));
@@ -47,7 +47,7 @@ run(const struct sim_options *options)
     if (system != NULL && sim != NULL) {
         status = sim_open(sim, options, system, problem, sizeof(problem));
         if (status == RT_OK && (status = rt_system_start(system)) == RT_OK)
-            run_until_signalled(sim, &signals);
+            run_until_signalled(sim, signals);
         sim_close(sim);
     }
     if (status != RT_OK)
@@ -70,11 +70,12 @@ main(int count, char **arguments)
     case SIM_OPTIONS_RUN:
         break;
     }
+    sigset_t signals = block_signals();
     const struct rt_log_options log = {
         .level = RT_LOG_WARN, .format = RT_LOG_TEXT, .fd = 2, .world = rt_world_real()};
     if (rt_log_start(&log) != RT_OK)
         return EXIT_FAILURE;
-    int status = run(&options);
+    int status = run(&options, &signals);
     rt_log_stop();
     rt_pool_thread_end();
     return status;
