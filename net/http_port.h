@@ -100,8 +100,8 @@ struct net_http_port {
 
     /*
      * Sends the request now, where a connection is open for it, and not in the loop's next round;
-     * when it leaves, the time since `since_ns`, of the world's clock, is recorded. In the turn
-     * that started it. May be NULL.
+     * when it leaves, the time since `since_ns`, of the world's clock, is recorded, or 0 when that
+     * is still to come. In the turn that started it. May be NULL.
      *
      *   histogram   lives as long as the process
      */

@@ -198,7 +198,8 @@ on_sending(void *context, char *peer, char *local, int peer_port, int local_port
     (void)peer, (void)local, (void)peer_port, (void)local_port;
     struct net_http_transfer *transfer = context;
     const struct rt_world *world = rt_system_world(transfer->pool->system);
-    rt_histogram_record(transfer->sending, world->now_ns(world->self) - transfer->timed_since_ns);
+    uint64_t now_ns = world->now_ns(world->self), since_ns = transfer->timed_since_ns;
+    rt_histogram_record(transfer->sending, now_ns > since_ns ? now_ns - since_ns : 0);
     return CURL_PREREQFUNC_OK;
 }
 

@@ -20,7 +20,7 @@ local provider = require "twin.provider"
 
 local PATH = "/v2/conversations"
 local REPLICA_DEFAULT = "rfe12d8b9597" -- a stock replica; a conversation must have some face
-local TICK_MS = 1000 -- of the meter
+local TICK_MS = 5000 -- of the meter; the host keeps the clock in between
 local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
 local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
 local CALL_SECONDS_MIN = 5
