@@ -38,6 +38,8 @@ vendor_clock_media_ms(const struct vendor *vendor, const struct vendor_leg *leg)
     if (!leg->by_clock || leg->verb == ADAPTER_TERMINATE)
         return leg->media_ms;
     int64_t now_ms = elapsed_ms(vendor, leg);
+    if (now_ms > leg->allowed_ms) /* an estimate is no proof that it cost more than was held */
+        now_ms = leg->allowed_ms;
     return now_ms > leg->media_ms ? now_ms : leg->media_ms;
 }
 
