@@ -87,9 +87,22 @@ tenant_take_figures(struct tenant_book *book, const struct vito_budget *budget)
 static void
 begin_life(struct tenant_book *book, int64_t life)
 {
-    if (book->life != 0 && book->life != life)
+    if (book->life != 0 && book->life != life) {
         book->account.slice_nusd = book->account.held_nusd;
+        book->doubtful_nusd = book->returning_nusd;
+    }
     book->life = life;
+}
+
+/* What was on its way back from an earlier life may be taken out of this one's slice: so much of a
+ * grant is left alone, until all is returned. */
+static int64_t
+certain_of(struct tenant_book *book, int64_t granted_nusd)
+{
+    int64_t left_nusd = book->doubtful_nusd < granted_nusd ? book->doubtful_nusd : granted_nusd;
+    book->doubtful_nusd -= left_nusd;
+    book->uncertain |= left_nusd > 0;
+    return granted_nusd - left_nusd;
 }
 
 static void
@@ -149,6 +162,8 @@ tenant_return_slice(struct rt_actor *self, struct tenant *tenant, struct tenant_
         .period_end_ms = account->period.end_ms,
         .budget = {.want_nusd = VITO_UNLIMITED},
     };
+    book->returning_nusd += account->slice_nusd;
+    book->returns++;
     account->slice_nusd = 0;
     book->uncertain = false;
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
@@ -159,6 +174,8 @@ tenant_on_returned(struct tenant_book *book, const struct vito_stored *stored)
 {
     if (book == NULL)
         return;
+    if (book->returns > 0 && --book->returns == 0)
+        book->returning_nusd = book->doubtful_nusd = 0;
     if (stored->status == RT_OK)
         tenant_take_figures(book, &stored->budget);
     else
@@ -376,6 +393,8 @@ give_back(struct rt_actor *self, struct tenant *tenant, struct tenant_book *book
     };
     book->account.slice_nusd -= free_nusd;
     book->account.reserved_nusd += free_nusd; /* not ours, and not spent */
+    book->returning_nusd += free_nusd;
+    book->returns++;
     tenant_submit(self, tenant, &request, TENANT_PENDING_RETURN, book);
 }
 
@@ -417,7 +436,7 @@ tenant_on_granted(struct rt_actor *self, struct tenant *tenant, struct tenant_bo
     } else {
         begin_life(book, stored->budget.life);
         book->nodes = stored->budget.nodes;
-        book->account.slice_nusd += stored->budget.granted_nusd;
+        book->account.slice_nusd += certain_of(book, stored->budget.granted_nusd);
         tenant_take_figures(book, &stored->budget);
         vito_account_check(&book->account);
         if (stored->budget.granted_nusd > 0)

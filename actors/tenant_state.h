@@ -41,8 +41,11 @@ struct tenant_book {
     int64_t refunded_nusd; /* when the month was read last */
     int64_t settling_nusd; /* posted here, not yet acknowledged by the store */
     struct vito_use settling_use[VITO_MODE_COUNT]; /* likewise, by mode */
-    int64_t limbo_nusd; /* freed by those settlements, not to be held again before: a crash
-                           would count it for both legs */
+    int64_t limbo_nusd;     /* freed by those settlements, not to be held again before: a crash
+                               would count it for both legs */
+    int64_t returning_nusd; /* on its way back to the store, in so many requests */
+    uint32_t returns;
+    int64_t doubtful_nusd; /* of it, what may be taken out of a new life's slice */
 };
 
 /* When the store has nothing left, other gateways may still give back what they do not need. */
