@@ -46,13 +46,18 @@ export class Cluster {
     settings.push('shared_buffers=32MB', 'log_min_messages=error')
     settings.push('recovery_init_sync_method=syncfs') // a crash is followed by one sync, not thousands
     const args = ['-D', 'data', ...settings.flatMap(setting => ['-c', setting])]
-    this.server = spawn(join(this.binaries, 'postgres'), args, {
-      cwd: this.directory,
-      stdio: 'ignore',
-      ...this.user,
-    })
-    this.exited = once(this.server, 'exit')
-    for (let i = 0; i < 300; i++) {
+    const start = () => {
+      this.server = spawn(join(this.binaries, 'postgres'), args, {
+        cwd: this.directory,
+        stdio: 'ignore',
+        ...this.user,
+      })
+      this.exited = once(this.server, 'exit')
+    }
+    start()
+    for (let i = 0; i < 600; i++) {
+      // After a crash a process of the former server may not have ended yet: then this one gives up.
+      if (this.server.exitCode !== null) start()
       const ready = spawnSync(join(this.binaries, 'pg_isready'), ['-q', '-h', this.directory])
       if (ready.status === 0) return
       await new Promise(resolve => setTimeout(resolve, 50))
