@@ -9,7 +9,7 @@
 enum {
     RUNNING_MAX = 64, /* at once, so that vendors are not flooded by a restart */
     RETRY_MS = 500,
-    LOOK_MS = 2000, /* on a shared store: legs of other gateways that died become ours */
+    LOOK_MS = 500, /* on a shared store: legs of other gateways that died become ours */
 };
 
 static struct recovery_leg *

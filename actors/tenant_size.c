@@ -96,7 +96,16 @@ price_of_media(const struct tenant_leg *leg, int64_t media_ms)
     return vito_use_price(&use, &leg->provider->prices);
 }
 
-/* The next quantum of a stream, with the time it takes to stop it. */
+/* What a stream is held for beyond what it may generate: the time it takes to stop it. What runs on
+ * without us is found by another gateway first, should this one die. */
+static int64_t
+cover_ms(const struct tenant *tenant, const struct adapter_sheet *sheet)
+{
+    int64_t found_ms = sheet->metered_by_clock ? tenant->world->store.takeover_ms : 0;
+    return found_ms + sheet->stop_ms;
+}
+
+/* The next quantum of a stream, and its cover. */
 static enum problem_reason
 size_media(const struct tenant *tenant, const struct tenant_leg *leg, struct tenant_leg_size *size)
 {
@@ -104,22 +113,22 @@ size_media(const struct tenant *tenant, const struct tenant_leg *leg, struct ten
     enum problem_reason limit;
     int64_t budget = budget_of(tenant, leg, tenant_recallable(tenant, leg->book), &limit);
     int64_t held = vito_hold_amount(leg->hold);
-    int64_t stop_ms = leg->provider->sheet->stop_ms;
+    int64_t beyond_ms = cover_ms(tenant, leg->provider->sheet);
     int64_t quota_ms = tenant_quota_left_ms(tenant, &leg->book->account, mode);
     int64_t quantum_ms = smaller(leg->provider->sheet->quantum_ms, quota_ms);
     if (quantum_ms < MEDIA_MS_MIN)
         return mode == VITO_VIDEO ? PROBLEM_VIDEO_QUOTA : PROBLEM_VOICE_QUOTA;
-    if (price_of_media(leg, leg->allowed_ms + quantum_ms + stop_ms) - held > budget) {
+    if (price_of_media(leg, leg->allowed_ms + quantum_ms + beyond_ms) - held > budget) {
         quantum_ms =
             vito_money_affordable(budget + held, leg->provider->prices.minute_nusd, 60000) -
-            stop_ms - leg->allowed_ms;
+            beyond_ms - leg->allowed_ms;
         if (quantum_ms < MEDIA_MS_MIN)
             return limit;
     }
     bool free_of_charge = leg->provider->prices.minute_nusd == 0 && quota_ms == VITO_UNLIMITED;
     int64_t target_ms = leg->allowed_ms + quantum_ms;
     *size = (struct tenant_leg_size){
-        .need_nusd = price_of_media(leg, target_ms + stop_ms) - held,
+        .need_nusd = price_of_media(leg, target_ms + beyond_ms) - held,
         .media_ms = free_of_charge ? 0 : quantum_ms,
         .allowed_tokens = VITO_UNLIMITED,
         .allowed_ms = free_of_charge ? VITO_UNLIMITED : target_ms,
@@ -143,9 +152,9 @@ tenant_leg_affordable_ms(const struct tenant *tenant, const struct tenant_leg *l
     enum problem_reason limit;
     int64_t budget = budget_of(tenant, leg, 0, &limit) + vito_hold_amount(leg->hold);
     int64_t by_money = vito_money_affordable(budget, leg->provider->prices.minute_nusd, 60000);
+    int64_t beyond_ms = cover_ms(tenant, leg->provider->sheet);
     if (by_money != VITO_UNLIMITED)
-        by_money =
-            by_money > leg->provider->sheet->stop_ms ? by_money - leg->provider->sheet->stop_ms : 0;
+        by_money = by_money > beyond_ms ? by_money - beyond_ms : 0;
     int64_t quota_ms = tenant_quota_left_ms(tenant, &leg->book->account, leg->row.mode);
     if (quota_ms != VITO_UNLIMITED)
         quota_ms += vito_hold_media_ms(leg->hold);
@@ -196,7 +205,7 @@ tenant_leg_estimate(const struct tenant *tenant, const struct tenant_admission *
         use.tokens = tenant_leg_prompt_tokens_max(provider->sheet, &admission->ask) +
                      provider->sheet->quantum_tokens;
     } else {
-        use.media_ms = provider->sheet->quantum_ms + provider->sheet->stop_ms;
+        use.media_ms = provider->sheet->quantum_ms + cover_ms(tenant, provider->sheet);
     }
     return vito_use_price(&use, &provider->prices);
 }

@@ -311,6 +311,10 @@ struct vito_store {
     /* Names who is sent VITO_NEWS; the last one counts. NULL: there are no other gateways.
      * Threads: any. */
     void (*listen)(void *self, struct rt_address listener);
+
+    /* What a gateway that died has left becomes another one's so much later, at most. 0: there are
+     * no others. */
+    uint32_t takeover_ms;
 };
 
 /* The answer in a message of kind VITO_STORED. */

@@ -57,6 +57,8 @@ static const struct sim_plant plants_between[] = {
     {"a gateway that ignores that its lease is over", "I1", STORE_LINK_PRETENDS, VENDOR_SOUND},
     {"a room that two gateways hold money for", "I2", STORE_ADOPTS_UNCHECKED, VENDOR_SOUND},
     {"a room that goes on for another gateway", "I5", STORE_SOUND, VENDOR_HAS_TWO},
+    {"a room that nothing is held for while nobody drives it", "I1", STORE_TAKES_OVER_AT_ONCE,
+     VENDOR_SOUND},
     {"news that are lost, and nobody looks", "news", STORE_LINK_DEAF, VENDOR_SOUND},
 };
 
@@ -99,6 +101,8 @@ add_seen(struct sum *sum, const struct sim_run *run)
     sum->fleet.fenced += run->fleet.fenced;
     sum->fleet.reaped += run->fleet.reaped;
     sum->fleet.adopted += run->fleet.adopted;
+    sum->fleet.alone += run->fleet.alone;
+    sum->fleet.alone_late += run->fleet.alone_late;
     sum->fleet.recalled += run->fleet.recalled;
     sum->fleet.changes += run->fleet.changes;
     sum->fleet.lost_news += run->fleet.lost_news;
@@ -111,15 +115,15 @@ static void
 check_fleet_seen(const struct sim_fleet_seen *seen, bool enough)
 {
     printf("%u gateways, %u crashes, %u partitions, %u pauses, %u outages; %u transactions fenced, "
-           "%u gateways settled by others, %u rooms adopted, %u recalls; %u keys changed, news of "
-           "them lost %u times\n",
+           "%u gateways settled by others, %u rooms adopted, %u that had gone on alone, %u of them "
+           "for longer than is held for; %u recalls; %u keys changed, news of them lost %u times\n",
            seen->gateways, seen->crashes, seen->partitions, seen->pauses, seen->outages,
-           seen->fenced, seen->reaped, seen->adopted, seen->recalled, seen->changes,
-           seen->lost_news);
-    CHECK(!enough ||
-          (seen->crashes > 0 && seen->partitions > 0 && seen->pauses > 0 && seen->outages > 0 &&
-           seen->fenced > 0 && seen->reaped > 0 && seen->adopted > 0 && seen->recalled > 0 &&
-           seen->changes > 0 && seen->lost_news > 0));
+           seen->fenced, seen->reaped, seen->adopted, seen->alone, seen->alone_late, seen->recalled,
+           seen->changes, seen->lost_news);
+    CHECK(!enough || (seen->crashes > 0 && seen->partitions > 0 && seen->pauses > 0 &&
+                      seen->outages > 0 && seen->fenced > 0 && seen->reaped > 0 &&
+                      seen->adopted > 0 && seen->alone > seen->alone_late && seen->recalled > 0 &&
+                      seen->changes > 0 && seen->lost_news > 0));
 }
 
 /* A run in which nothing happens proves nothing. */

@@ -8,7 +8,6 @@ import { startStore } from './stores.mjs'
 const REST_MS = 15000
 const ORPHAN_MS = 2000
 const SERVICE_MS = 3000
-const HELD_MS = 3000 // what a room may run on without its gateway is held for at least so long
 const TURN_AT_MOST_NUSD = 20000000n
 
 export const INVARIANTS = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6']
@@ -155,7 +154,7 @@ export class Campaign {
       await this.revive()
       const lasted = Date.now() - began
       this.log(`  ${name}: ${lasted} ms`)
-      if (lasted > HELD_MS) this.overdue.add(this.rounds)
+      if (lasted > this.store.coverMs) this.overdue.add(this.rounds)
     }
     for (const proxy of this.store.proxies) proxy.rest()
   }
@@ -164,7 +163,7 @@ export class Campaign {
     this.rounds++
     const { gateways } = this.store
     this.loaded = this.random.some(gateways, 1 + this.random.below(gateways.length))
-    const load = new Load(this.loaded, new Random(this.random.next()))
+    const load = new Load(this.loaded, new Random(this.random.next()), this.store.airedUsd)
     await load.start(`r${this.rounds}`)
     await this.strikeSometimes()
     await sleep(200)

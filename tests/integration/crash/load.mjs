@@ -15,15 +15,17 @@ function twinDocument(limitUsd) {
   }
 }
 
-// What each twin may spend: plenty, or what lasts for a part of the round (40 turns, or 5 s of video
-// with the time it takes to end a room).
-const LIMITS_USD = { rich: '1000', tight: '0.40', filmed: '1000', aired: '0.03' }
+// What each twin may spend: plenty, or what lasts for a part of the round (40 turns; a room of two
+// seconds, and what is held for its end).
+const LIMITS_USD = { rich: '1000', tight: '0.40', filmed: '1000' }
 
 export class Load {
-  // `gateways`: any of them serves any client. `random`: of the load alone.
-  constructor(gateways, random) {
+  // `gateways`: any of them serves any client. `random`: of the load alone. `airedUsd`: for one
+  // twin's rooms.
+  constructor(gateways, random, airedUsd) {
     this.gateways = gateways
     this.random = random
+    this.limits = { ...LIMITS_USD, aired: airedUsd }
     this.turns = [] // { tenant, decision, cost }: the client holds a receipt
     this.sessions = [] // { tenant, session, cost }: so it does of a session
     this.refused = 0
@@ -36,7 +38,7 @@ export class Load {
   async start(name) {
     const [world] = this.gateways
     const make = ([kind, limit]) => world.twin(`${name}-${kind}`, twinDocument(limit))
-    const twins = await Promise.all(Object.entries(LIMITS_USD).map(make))
+    const twins = await Promise.all(Object.entries(this.limits).map(make))
     const [rich, tight, filmed, aired] = twins
     this.twins = { rich, tight }
     for (let i = 0; i < 3; i++) this.tasks.push(this.loop(() => this.httpTurn(tight)))

@@ -33,6 +33,8 @@ class SqliteStore {
   }
 
   cost = 'cost_amount_nusd'
+  coverMs = 3000 // what a room may run on without its gateway is held for so long
+  airedUsd = '0.03'
 
   async stop() {
     await this.world.stop()
@@ -75,6 +77,8 @@ class PostgresStore {
   }
 
   cost = '(cost_amount * 1000000000)::BIGINT'
+  coverMs = 10000
+  airedUsd = '0.073'
 
   async stop() {
     await stopShared(this.world)

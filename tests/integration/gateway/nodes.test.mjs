@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { addGateway, startShared, stopShared } from '../cluster.mjs'
-import { compareWithBill, until } from '../harness.mjs'
+import { compareWithBill, sleep, until } from '../harness.mjs'
 
 const DOLLAR = {
   policy_config: {
@@ -236,4 +236,44 @@ test('what a gateway says of a leg that others settled is what they wrote', asyn
   const entry = entries.find(one => one.decision_id === body.decision.id)
   assert.equal(entry.outcome, 'recovered')
   assert.equal(body.cost_usd, entry.cost_amount)
+})
+
+test('a gateway that has nothing to write renews its lease', async () => {
+  const idle = await addGateway(world, { TWIN_NODE: 'idle' })
+  const sql = `SELECT count(*) FROM vito.nodes WHERE node = 'idle' AND expires_at > clock_timestamp()`
+  for (const end = Date.now() + 6000; Date.now() < end; await sleep(250)) {
+    assert.deepEqual(world.cluster.query(sql), ['1'])
+  }
+  await idle.gateway.stop()
+  world.others.pop()
+})
+
+// Rooms cost by the clock, at 0.37 dollars a minute, until somebody ends them.
+test('a room whose gateway dies costs no more than was left for it, whatever others spend', async () => {
+  const twin = await world.twin('left-open', {
+    policy_config: {
+      limits: { monthly_hard_limit_usd: '0.1' },
+      rate: { per_second: 1000, burst: 1000 },
+      prices: { interaction_usd: '0.001', token_1k_usd: '0' },
+    },
+  })
+  const doomed = await addGateway(world)
+  await knowKey(twin, [doomed])
+  const session = doomed.session(twin, { mode: 'video' })
+  const { session_id: id } = await session.started()
+  let turns = 0
+  for (const end = Date.now() + 2000; Date.now() < end; await sleep(20)) {
+    turns += (await world.turn(twin)).status === 200
+  }
+  assert.equal((await world.turn(twin)).status, 402)
+  await doomed.gateway.stop('SIGKILL')
+  world.others.pop()
+  const room = () =>
+    world.audit(twin, 'BILLING_EVENT').then(all => all.find(e => e.session_id === id))
+  await until(async () => (await room()) !== undefined, 'another gateway to end the room')
+  const { id: leg, cost_amount: posted } = await room()
+  const { legs } = await world.vendor('/_bill')
+  assert.equal(posted, legs[leg].usd)
+  const spent = Math.round(Number(posted) * 1e9) + turns * 1e6
+  assert.ok(turns > 0 && spent <= 1e8, `${turns} turns and a room for ${posted} dollars of 0.1`)
 })

@@ -157,6 +157,8 @@ on_crash(void *context)
     if (fleet->over)
         return;
     if (node->is_up) {
+        sim_link_catch_up(node->link);
+        sim_vendors_abandon(&node->life.vendors);
         end_node(node);
         later(fleet, some_ms(fleet), boot, node);
         fleet->run->fleet.crashes++;
@@ -286,6 +288,8 @@ begin(struct fleet *fleet)
         rt_sim_create(&(struct rt_sim_options){.seed = rt_random_u64(&run->dice), .workers = 1});
     CHECK(fleet->clock != NULL);
     begin_store(fleet);
+    run->truths.clock = fleet->clock;
+    run->truths.takeover_ms = SIM_TAKEOVER_MS;
     fleet->count = choose_count(run);
     fleet->crashes = rt_random_chance(&run->dice, 500);
     fleet->partitions = rt_random_chance(&run->dice, 500);
@@ -502,6 +506,8 @@ close_all(struct fleet *fleet)
     run->fleet.reaped = fleet->shared.reaped;
     run->fleet.adopted = fleet->shared.adopted;
     run->fleet.recalled = fleet->shared.recalled;
+    run->fleet.alone = run->truths.alone;
+    run->fleet.alone_late = run->truths.alone_late;
     run->fleet.changes = fleet->admin.changes;
     run->fleet.lost_news = fleet->shared.lost_news;
     rt_sim_destroy(fleet->clock);

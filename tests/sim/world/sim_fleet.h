@@ -21,6 +21,7 @@ struct sim_fleet_seen {
     unsigned fenced;             /* transactions of gateways that had been taken for dead */
     unsigned reaped;             /* gateways that were taken for dead by others */
     unsigned adopted;            /* rooms that others ended */
+    unsigned alone, alone_late;  /* rooms that went on without their gateway; for too long */
     unsigned recalled;           /* times that one asked the others for money */
     unsigned changes, lost_news; /* of keys; news of them that did not arrive */
 };

@@ -12,7 +12,6 @@ enum {
     RECONCILE_MS = 10000, /* how long the fate of a commit is asked for */
     RETRY_MS = 300,
     TICK_MS = 250,
-    BEAT_MS = SIM_LEASE_MS / 4,
     LOOK_MS = 1000,
 };
 
@@ -152,7 +151,6 @@ send(struct sim_link *link, struct sim_transaction *transaction)
 {
     link->busy = transaction;
     link->patience_until_ns = rt_sim_now_ns(link->sim) + PATIENCE_MS * RT_NS_PER_MS;
-    link->beat_ns = rt_sim_now_ns(link->sim) + BEAT_MS * RT_NS_PER_MS;
     if (transaction->writes)
         transaction->batch = ++link->batch;
     uint64_t ahead_ns = sim_link_now_ns(link) - rt_sim_now_ns(link->shared->clock);
@@ -331,6 +329,7 @@ beat(struct sim_link *link)
 {
     struct sim_transaction *transaction = make(link, TRANSACTION_BEAT);
     uint64_t learning_ns = (SIM_LEASE_MS + SIM_GRACE_MS) * RT_NS_PER_MS;
+    link->beat_ns = rt_sim_now_ns(link->sim) + SIM_BEAT_MS * RT_NS_PER_MS;
     transaction->may_reap = rt_sim_now_ns(link->sim) - link->attached_ns >= learning_ns;
     send(link, transaction);
 }
@@ -379,7 +378,11 @@ listen_to(void *self, struct rt_address listener)
 struct vito_store
 sim_link_port(struct sim_link *link)
 {
-    return (struct vito_store){.self = link, .submit = submit, .listen = listen_to};
+    bool at_once = link->shared->bug == STORE_TAKES_OVER_AT_ONCE;
+    return (struct vito_store){.self = link,
+                               .submit = submit,
+                               .listen = listen_to,
+                               .takeover_ms = at_once ? 0 : SIM_TAKEOVER_MS};
 }
 
 static void
@@ -427,7 +430,7 @@ sim_link_open(struct sim_link *link, int64_t epoch)
     link->is_connected = true;
     link->attached_ns = rt_sim_now_ns(link->sim);
     vito_hearing_begin(&link->hearing, link->shared->changes);
-    link->beat_ns = link->attached_ns + BEAT_MS * RT_NS_PER_MS;
+    link->beat_ns = link->attached_ns + SIM_BEAT_MS * RT_NS_PER_MS;
     after(link, TICK_MS * RT_NS_PER_MS, on_tick, link);
 }
 

@@ -17,7 +17,9 @@
 enum {
     SIM_NODES_MAX = 3,
     SIM_LEASE_MS = 5000,
-    SIM_GRACE_MS = 1000,     /* after a lease has run out, before it is taken for dead */
+    SIM_GRACE_MS = 1000, /* after a lease has run out, before it is taken for dead */
+    SIM_BEAT_MS = SIM_LEASE_MS / 4,
+    SIM_TAKEOVER_MS = SIM_LEASE_MS + SIM_GRACE_MS + SIM_BEAT_MS,
     SIM_TRANSACTION_MAX = 64 /* requests */
 };
 

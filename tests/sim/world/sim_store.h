@@ -21,12 +21,13 @@ enum sim_store_bug {
     STORE_GRANTS_FREE,     /* what is granted is not reserved */
     STORE_SAYS_NOTHING,    /* an answer is lost */
     /* of the shared store (sim_shared.h) and the way to it (sim_link.h) alone */
-    STORE_FENCES_NOBODY,    /* the epoch of who writes is not looked at */
-    STORE_REAPS_TOO_MUCH,   /* gives back what open legs hold, too */
-    STORE_REAPS_NOBODY,     /* what a gateway that died has left is left */
-    STORE_LINK_PRETENDS,    /* a gateway whose lease is over goes on as if it were not */
-    STORE_ADOPTS_UNCHECKED, /* lets who a room was taken from hold more for it */
-    STORE_LINK_DEAF,        /* nobody looks whether news were lost */
+    STORE_FENCES_NOBODY,      /* the epoch of who writes is not looked at */
+    STORE_REAPS_TOO_MUCH,     /* gives back what open legs hold, too */
+    STORE_REAPS_NOBODY,       /* what a gateway that died has left is left */
+    STORE_LINK_PRETENDS,      /* a gateway whose lease is over goes on as if it were not */
+    STORE_ADOPTS_UNCHECKED,   /* lets who a room was taken from hold more for it */
+    STORE_LINK_DEAF,          /* nobody looks whether news were lost */
+    STORE_TAKES_OVER_AT_ONCE, /* or so it says: nothing is held for the time it takes */
 };
 
 /* Whether a planted bug is to forget a transaction with such a request. */

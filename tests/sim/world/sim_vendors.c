@@ -12,6 +12,7 @@ enum {
     TOKENS_MAX = 40,
     MEDIA_STEP_MS = 100,
     MEDIA_MAX_MS = 12000,
+    ROOM_STOP_MS = 2000,
     PATIENCE_MIN_MS = 1000, /* an adapter's, with a vendor that says nothing */
     PATIENCE_MAX_MS = 10000,
 };
@@ -26,8 +27,7 @@ struct script {
     enum plan plan;
     bool slow_stop, unstoppable, repeat, late;
     bool generating, hanging, reclaims;
-    uint64_t uncovered_ns; /* a room: since then it runs on and nobody reports; or 0 */
-    int64_t left;          /* tokens or steps still to come */
+    int64_t left;                           /* tokens or steps still to come */
     int64_t uncounted_tokens, uncounted_ms; /* generated, not yet reported */
 };
 
@@ -57,7 +57,7 @@ static const struct adapter_sheet sheets[] = {
      .price_token_1k_nusd = -1,
      .price_minute_nusd = SIM_MINUTE_VIDEO_NUSD,
      .quantum_ms = 5000,
-     .stop_ms = 2000},
+     .stop_ms = ROOM_STOP_MS},
 };
 
 static const struct adapter_sheet room_without_clock = {.name = "tavus",
@@ -65,7 +65,7 @@ static const struct adapter_sheet room_without_clock = {.name = "tavus",
                                                         .price_token_1k_nusd = -1,
                                                         .price_minute_nusd = SIM_MINUTE_VIDEO_NUSD,
                                                         .quantum_ms = 5000,
-                                                        .stop_ms = 2000};
+                                                        .stop_ms = ROOM_STOP_MS};
 
 static const struct adapter_sheet *
 find_sheet(void *self, const char *provider)
@@ -188,6 +188,14 @@ sim_truth_nusd(const struct sim_truths *truths, const struct sim_truth *truth)
            (truth->media_ms * minute_nusd + 59999) / 60000;
 }
 
+static void
+set_generating(const struct adapter_vm *vm, struct script *script, bool generating)
+{
+    bool is_room = script->truth->mode == VITO_VIDEO;
+    script->generating = generating;
+    script->truth->costs_for = generating && is_room ? vm->vendors : NULL;
+}
+
 /* Generates. What is generated is true, whatever becomes of the report. */
 static void
 generate(struct adapter_vm *vm, struct script *script, int64_t tokens, int64_t media_ms)
@@ -202,15 +210,53 @@ generate(struct adapter_vm *vm, struct script *script, int64_t tokens, int64_t m
     truths->generated(truths->context, script->truth);
 }
 
+static int64_t
+ms_since(const struct rt_sim *clock, uint64_t since_ns)
+{
+    return (int64_t)((rt_sim_now_ns(clock) - since_ns) / RT_NS_PER_MS);
+}
+
 /* What a room has cost since it was found not to be covered. */
 static void
 catch_up(struct adapter_vm *vm, struct script *script)
 {
-    uint64_t since_ns = script->uncovered_ns;
-    script->uncovered_ns = 0;
+    uint64_t since_ns = script->truth->uncovered_ns;
+    script->truth->uncovered_ns = 0;
     if (since_ns != 0 && !script->truth->is_ended)
-        generate(vm, script, 0,
-                 (int64_t)((rt_sim_now_ns(vm->vendors->sim) - since_ns) / RT_NS_PER_MS));
+        generate(vm, script, 0, ms_since(vm->vendors->sim, since_ns));
+}
+
+void
+sim_vendors_abandon(const struct sim_vendors *vendors)
+{
+    struct sim_truths *truths = vendors->truths;
+    for (unsigned i = 0; i < truths->count; i++) {
+        struct sim_truth *truth = &truths->list[i];
+        if (truth->costs_for != vendors || truth->is_ended)
+            continue;
+        if (truth->uncovered_ns != 0)
+            truth->media_ms += ms_since(vendors->sim, truth->uncovered_ns);
+        truth->costs_for = NULL;
+        truth->uncovered_ns = 0;
+        truth->alone_ns = rt_sim_now_ns(truths->clock);
+        truths->generated(truths->context, truth);
+    }
+}
+
+/* What a room has cost since its gateway died. */
+static void
+find_alone(struct adapter_vm *vm, struct script *script)
+{
+    struct sim_truths *truths = vm->vendors->truths;
+    struct sim_truth *truth = script->truth;
+    if (!script->reclaims || truth->alone_ns == 0 || truth->is_ended)
+        return;
+    int64_t most_ms = truths->takeover_ms + ROOM_STOP_MS;
+    int64_t alone_ms = ms_since(truths->clock, truth->alone_ns);
+    truths->alone++;
+    truths->alone_late += alone_ms > most_ms;
+    truth->alone_ns = 0;
+    generate(vm, script, 0, alone_ms < most_ms ? alone_ms : most_ms);
 }
 
 /* How much text to write: a vendor keeps within what it is told. */
@@ -235,7 +281,7 @@ begin_drive(struct adapter_vm *vm, struct script *script, const struct adapter_i
         return;
     }
     vito_hold_touch(leg->hold);
-    script->generating = true;
+    set_generating(vm, script, true);
     script->left = INT64_MAX;
     if (script->truth->mode == VITO_VOICE)
         script->left = dice_ms(vendors, 1, MEDIA_MAX_MS / MEDIA_STEP_MS);
@@ -310,12 +356,12 @@ static void
 drive(struct adapter_vm *vm, struct script *script)
 {
     if (is_ended(vm, script)) {
-        script->generating = false;
+        set_generating(vm, script, false);
         finish(vm, script, ADAPTER_ERROR_RETRYABLE);
         return;
     }
     if (script->hanging) { /* the adapter's patience is at its end */
-        script->generating = false;
+        set_generating(vm, script, false);
         finish(vm, script, ADAPTER_ERROR_UNKNOWN);
         return;
     }
@@ -327,7 +373,7 @@ drive(struct adapter_vm *vm, struct script *script)
         return;
     }
     if (script->left == 0 || (script->plan == PLAN_CUT && dice(vm->vendors, 100))) {
-        script->generating = false;
+        set_generating(vm, script, false);
         finish(vm, script, script->left == 0 ? ADAPTER_ERROR_NONE : ADAPTER_ERROR_RETRYABLE);
         return;
     }
@@ -344,7 +390,7 @@ drive(struct adapter_vm *vm, struct script *script)
     if (report(vm, script) && room)
         next_step(vm, script);
     else if (vm->vendors->rooms_run_on && script->truth->mode == VITO_VIDEO)
-        script->uncovered_ns = rt_sim_now_ns(vm->vendors->sim);
+        script->truth->uncovered_ns = rt_sim_now_ns(vm->vendors->sim);
 }
 
 /* The planted bug: a leg that was settled long ago is worked on. */
@@ -369,6 +415,7 @@ static void
 terminated(struct adapter_vm *vm, struct script *script)
 {
     catch_up(vm, script);
+    find_alone(vm, script);
     if (script->generating && script->slow_stop && script->truth->mode != VITO_TEXT &&
         !is_ended(vm, script))
         generate(vm, script, 0, 500); /* what came while it was stopping */
@@ -378,7 +425,7 @@ terminated(struct adapter_vm *vm, struct script *script)
     }
     report(vm, script);
     script->truth->is_ended = script->truth != &vm->vendors->nothing;
-    script->generating = false;
+    set_generating(vm, script, false);
     if (vm->vendors->bug == VENDOR_GOES_ON)
         haunt(vm, script);
     if (script->late)

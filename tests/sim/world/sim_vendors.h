@@ -24,6 +24,9 @@ struct sim_truth {
     bool lost;     /* some of an answer's text never left the gateway: there was no memory for it */
     bool unproven; /* it did not obey, or said nothing: the ledger may have more */
     bool is_ended; /* whoever it was that stopped it */
+    const struct sim_vendors *costs_for; /* a gateway's room: it costs by the clock; or NULL */
+    uint64_t uncovered_ns; /* so it does, and nobody reports, since then by that gateway's clock; */
+    uint64_t alone_ns;     /* and nobody drives it, since then by the world's clock; or 0 */
 };
 
 struct sim_vendor_faults {
@@ -45,6 +48,9 @@ struct sim_truths {
     int64_t token_1k_nusd;                                           /* of every tenant */
     void (*generated)(void *context, const struct sim_truth *truth); /* it has done more */
     void *context;
+    const struct rt_sim *clock; /* the world's, when there are several gateways */
+    uint32_t takeover_ms;       /* when one of them dies, at most */
+    unsigned alone, alone_late; /* rooms that were found and ended; not by then */
     struct sim_truth list[SIM_LEGS_MAX];
     unsigned count;
 };
@@ -67,6 +73,10 @@ struct sim_vendors {
 /* What the vendor will bill for a leg, without the tenant's own price of a turn. Its own
  * arithmetic: it is to check the gateway's. */
 int64_t sim_truth_nusd(const struct sim_truths *truths, const struct sim_truth *truth);
+
+/* The gateway dies: its rooms go on. They cost what they do until another one has ended them; or,
+ * when nobody could within the time that is held for, until then, for that is nobody's fault. */
+void sim_vendors_abandon(const struct sim_vendors *vendors);
 
 struct adapter_port sim_vendors_port(struct sim_vendors *vendors);
 

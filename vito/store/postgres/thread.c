@@ -304,6 +304,7 @@ order_group(struct vito_postgres_thread *thread, unsigned first, unsigned count)
 static void
 drain(struct vito_postgres_thread *thread)
 {
+    int64_t written = thread->database->batch;
     unsigned count;
     while ((count = vito_intake_take(&thread->intake, thread->batch)) > 0) {
         for (unsigned first = 0, size; first < count; first += size) {
@@ -311,7 +312,9 @@ drain(struct vito_postgres_thread *thread)
             order_group(thread, first, size);
             run_group(thread, first, size);
         }
-        thread->beat_ns = next_beat_ns(thread); /* each of them renewed the lease */
+        if (thread->database->batch != written)
+            thread->beat_ns = next_beat_ns(thread); /* what only reads renews no lease */
+        written = thread->database->batch;
     }
 }
 
@@ -456,7 +459,13 @@ listen_to(void *self, struct rt_address listener)
 struct vito_store
 vito_postgres_thread_store(struct vito_postgres_thread *thread)
 {
-    return (struct vito_store){.self = thread, .submit = submit, .listen = listen_to};
+    uint32_t lease_ms = thread->database->lease_ms;
+    return (struct vito_store){
+        .self = thread,
+        .submit = submit,
+        .listen = listen_to,
+        .takeover_ms = lease_ms + GRACE_MS + lease_ms / BEATS_PER_LEASE,
+    };
 }
 
 void
