@@ -48,6 +48,8 @@ make_inputs(const struct recovery_leg *leg)
     wire_text(writer, "tenant_id", leg->adopted.tenant_id);
     wire_bool(writer, "reclaim", true);
     wire_int(writer, "opened_ms", leg->adopted.leg.at_ms);
+    if (leg->adopted.vendor_ref[0] != '\0')
+        wire_text(writer, "vendor_ref", leg->adopted.vendor_ref);
     wire_raw(writer, "provider", own, strlen(own));
     wire_close(writer);
     struct wire_bytes bytes;

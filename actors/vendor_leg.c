@@ -6,6 +6,7 @@
 #include "actors/vendor_state.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum { INITIALIZE_MAX_MS = 30000, TERMINATE_MAX_MS = 12000, CUT_MAX_MS = 3000 };
 
@@ -238,6 +239,22 @@ vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vend
     vendor_resume_with(vendor, leg, ADAPTER_EVENT_CUT);
 }
 
+/* A session that goes on without us can be found again by its name. Nobody waits for the answer:
+ * without the name it is looked for. */
+static void
+keep_ref(const struct vendor *vendor, const struct vendor_leg *leg, const char *ref)
+{
+    const struct vito_store *store = &vendor->world->store;
+    struct vito_request request = {.op = VITO_LEG_REF};
+    if (!leg->by_clock || ref == NULL || ref[0] == '\0')
+        return;
+    RT_TEXT_SET(request.tenant_id, vito_hold_tenant_id(leg->hold));
+    RT_TEXT_SET(request.leg.id, vito_hold_leg_id(leg->hold));
+    request.document = rt_buffer_copy(ref, strlen(ref));
+    if (request.document != NULL)
+        store->submit(store->self, vendor->self, &request, 0);
+}
+
 static void
 initialized(struct vendor *vendor, struct vendor_leg *leg, const struct adapter_result *result)
 {
@@ -246,6 +263,7 @@ initialized(struct vendor *vendor, struct vendor_leg *leg, const struct adapter_
         return;
     }
     leg->opened = true;
+    keep_ref(vendor, leg, result->vendor_ref);
     struct rt_message *message = vendor_event_message(vendor, leg, VENDOR_OPENED);
     if (message != NULL && result->join != NULL && result->join[0] != '\0')
         message->buffer = rt_buffer_copy(result->join, strlen(result->join) + 1);

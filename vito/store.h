@@ -58,6 +58,9 @@ enum vito_op {
     VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
     VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing. One that
                            was adopted since is RT_NOT_FOUND */
+    VITO_LEG_REF,       /* document: the vendor's own name of an open leg's session, as text; at most
+                           VITO_VENDOR_REF_BYTES - 1, else RT_INVALID. By it the session is found
+                           again, should this gateway die */
     VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
                            changes nothing. The document, if any, is as TURN_END's, and in one
                            with it */
@@ -128,7 +131,7 @@ struct vito_leg {
     int64_t at_ms; /* wall time of this step */
 };
 
-enum { VITO_OPEN_LEGS_MAX = 1000 };
+enum { VITO_OPEN_LEGS_MAX = 1000, VITO_VENDOR_REF_BYTES = 256 };
 
 /* What is told of an open leg to one who is to settle it. */
 struct vito_open_leg {
@@ -145,6 +148,7 @@ struct vito_adopted_leg {
     struct vito_period period;
     int64_t limit_nusd;  /* of the month */
     struct vito_leg leg; /* id, provider_id, mode, held_nusd; at_ms: when it was opened */
+    char vendor_ref[VITO_VENDOR_REF_BYTES]; /* as LEG_REF said; "": its gateway died before */
 };
 
 /* A record that is not a leg: a refusal, an act of an operator. */

@@ -12,7 +12,8 @@
 --          audio_only, test_mode; names = "new" sends the new names; prices
 --
 -- Tavus has no idempotency key, and a retried create opens a second billed room. So the room is
--- named by the leg, and one whose creation is uncertain is looked up by that name and ended.
+-- named by the leg, and one whose creation is uncertain is looked up by that name and ended: among
+-- those that are active, for in which order they are listed is not documented.
 
 local clock = require "twin.clock"
 local http = require "twin.http"
@@ -27,7 +28,8 @@ local CALL_SECONDS_MIN = 5
 local ABSENT_SECONDS = 60 -- nobody has joined
 local LEFT_SECONDS = 10 -- everybody has left
 local LOOKUP_LIMIT = 50
-local RECLAIM_PAGES = 20
+local ACTIVE_PAGES = 200
+local ENDED_PAGES = 20
 local RECLAIM_LOOKS = 4
 local RECLAIM_SLEEP_MS = 500
 
@@ -161,21 +163,38 @@ local function end_conversation(id)
   return nil, err
 end
 
+-- The conversation of that name among those of a status; nil: none of those that are listed; or
+-- nil and an error.
+local function find_by_name(name, status, pages)
+  local query = "?status=" .. status .. "&limit=" .. LOOKUP_LIMIT .. "&page="
+  for page = 1, pages do
+    local answer, err = call("GET", PATH .. query .. page)
+    if answer == nil then
+      return nil, err
+    elseif type(answer.body) ~= "table" or type(answer.body.data) ~= "table" then
+      return nil, provider.error("malformed", "a list without data", answer.status)
+    end
+    local listed = tables_in(answer.body, "data")
+    for _, conversation in ipairs(listed) do
+      if conversation.conversation_name == name and is_id(conversation.conversation_id) then
+        return conversation
+      end
+    end
+    if #listed < LOOKUP_LIMIT then
+      return nil
+    end
+  end
+  return nil
+end
+
 -- Ends the room of that name, if a create whose answer says nothing has made one. True: there is
 -- none, nor was one made.
 local function end_by_name(name)
-  local answer = call("GET", PATH .. "?limit=" .. LOOKUP_LIMIT)
-  if answer == nil or type(answer.body) ~= "table" or type(answer.body.data) ~= "table" then
-    return false
+  local found, err = find_by_name(name, "active", ACTIVE_PAGES)
+  if found ~= nil then
+    end_conversation(found.conversation_id)
   end
-  local is_none = true
-  for _, conversation in ipairs(tables_in(answer.body, "data")) do
-    if conversation.conversation_name == name and is_id(conversation.conversation_id) then
-      end_conversation(conversation.conversation_id)
-      is_none = false
-    end
-  end
-  return is_none
+  return found == nil and err == nil
 end
 
 -- An answer that does not say whether a room was made.
@@ -219,33 +238,30 @@ function tavus.initialize_session(config, limits)
   return nil, err
 end
 
--- The conversation of that name, however it stands; nil: none of those that are listed; or nil
--- and an error.
-local function find_by_name(name)
-  for page = 1, RECLAIM_PAGES do
-    local answer, err = call("GET", PATH .. "?limit=" .. LOOKUP_LIMIT .. "&page=" .. page)
-    if answer == nil then
-      return nil, err
+-- The session that a leg had, by the vendor's own name of it if that was kept. Without, what its
+-- gateway had asked for may only just have arrived, so it is looked for more than once; and in the
+-- end among those that nobody joined.
+local function find_session(config, is_last)
+  if config.vendor_ref ~= nil then
+    local answer, err = call("GET", PATH .. "/" .. config.vendor_ref)
+    local found = answer ~= nil and answer.body
+    if type(found) == "table" and found.conversation_id == config.vendor_ref then
+      return found
     end
-    local listed = tables_in(answer.body, "data")
-    for _, conversation in ipairs(listed) do
-      if conversation.conversation_name == name and is_id(conversation.conversation_id) then
-        return conversation
-      end
-    end
-    if #listed < LOOKUP_LIMIT then
-      return nil
-    end
+    return nil, err or provider.error("malformed", "another conversation", answer.status)
   end
-  return nil
+  local found, err = find_by_name(config.leg_id, "active", ACTIVE_PAGES)
+  if found == nil and err == nil and is_last then
+    return find_by_name(config.leg_id, "ended", ENDED_PAGES)
+  end
+  return found, err
 end
 
--- The session of a leg whose gateway died. What it had asked for may only just have arrived, so
--- it is looked for more than once.
+-- The session of a leg whose gateway died.
 function tavus.reclaim_session(config)
   local found, err
   for look = 1, RECLAIM_LOOKS do
-    found, err = find_by_name(config.leg_id)
+    found, err = find_session(config, look == RECLAIM_LOOKS)
     if found ~= nil then
       local began_ms = found.created_at and clock.parse(found.created_at) or config.opened_ms
       local began_at_ms = clock.elapsed_ms() - math.max(0, clock.now_ms() - began_ms)

@@ -61,6 +61,7 @@ kind_of(enum vito_op op)
     switch (op) {
     case VITO_LEG_OPEN:
     case VITO_LEG_EXTEND:
+    case VITO_LEG_REF:
     case VITO_LEG_SETTLE:
         return KIND_LEG;
     case VITO_BUDGET_OPEN:

@@ -52,3 +52,15 @@ vito_settlement_post(const struct vito_settlement *settlement, const struct vito
     budget->interactions = vito_settlement_sum(budget->interactions, leg->use.interactions);
     budget->media_ms[mode] = vito_settlement_sum(budget->media_ms[mode], leg->use.media_ms);
 }
+
+bool
+vito_vendor_ref_is_valid(const struct rt_buffer *document)
+{
+    if (document == NULL || document->size_bytes == 0 ||
+        document->size_bytes >= VITO_VENDOR_REF_BYTES)
+        return false;
+    for (uint32_t i = 0; i < document->size_bytes; i++)
+        if (document->bytes[i] <= ' ' || document->bytes[i] > '~')
+            return false;
+    return true;
+}

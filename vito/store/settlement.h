@@ -1,6 +1,6 @@
 /*
- * vito/store/settlement.h - what settling a leg does to its grant and its month: the rules, the
- * same in every store. Plain arithmetic; threads: any.
+ * vito/store/settlement.h - what settling a leg does to its grant and its month, and what else of a
+ * leg is bounded: the rules, the same in every store. Plain arithmetic; threads: any.
  */
 #ifndef VITO_STORE_SETTLEMENT_H
 #define VITO_STORE_SETTLEMENT_H
@@ -26,5 +26,8 @@ struct vito_settlement vito_settlement_of(int64_t cost_nusd, int64_t left_nusd, 
 /* Posts a bounded leg of `mode` to its month. */
 void vito_settlement_post(const struct vito_settlement *settlement, const struct vito_leg *leg,
                           enum vito_mode mode, struct vito_budget *budget);
+
+/* Whether a document can be LEG_REF's: 1 … VITO_VENDOR_REF_BYTES - 1 visible ASCII characters. */
+bool vito_vendor_ref_is_valid(const struct rt_buffer *document);
 
 #endif

@@ -100,13 +100,13 @@ script_of(struct adapter_vm *vm, const struct adapter_leg *leg)
 static void
 finish(struct adapter_vm *vm, struct script *script, enum adapter_error error)
 {
+    bool is_room = script->truth->mode == VITO_VIDEO;
     struct adapter_result result = {.verb = script->verb,
                                     .error = error,
                                     .retry_after_s = -1,
                                     .detail = "",
-                                    .vendor_ref = "",
-                                    .join = script->truth->mode == VITO_VIDEO ? "{\"type\":\"sim\"}"
-                                                                              : ""};
+                                    .vendor_ref = is_room ? script->truth->leg_id : "",
+                                    .join = is_room ? "{\"type\":\"sim\"}" : ""};
     if (script->unstoppable && script->verb == ADAPTER_TERMINATE)
         result.stopped = ADAPTER_STOP_IMPOSSIBLE;
     vm->host.finished(vm->host.self, script->leg, &result);

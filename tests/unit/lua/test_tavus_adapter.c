@@ -293,6 +293,8 @@ Test(tavus_adapter, an_end_that_fails_is_tried_twice_and_then_reported)
     cr_assert_eq(leg->result.status, 500);
 }
 
+#define ACTIVE "/v2/conversations?status=active&limit=50&page="
+
 Test(tavus_adapter, a_create_without_an_answer_is_looked_up_ended_and_unknown)
 {
     static const enum net_http_result results[] = {NET_HTTP_TIMEOUT, NET_HTTP_CUT};
@@ -301,7 +303,7 @@ Test(tavus_adapter, a_create_without_an_answer_is_looked_up_ended_and_unknown)
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
         fake_no_answer(leg, results[i]);
-        answer("GET", "/v2/conversations?limit=50", 200, "@tavus_list.json");
+        answer("GET", ACTIVE "1", 200, "@tavus_list.json");
         answer("POST", "/v2/conversations/clost/end", 200, "");
         cr_expect_eq(leg->ends, 1);
         cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN);
@@ -333,7 +335,7 @@ Test(tavus_adapter, after_an_answer_that_does_not_say_whether_a_room_was_made_th
         leg = fake_leg_create();
         fake_initialize(leg, "tavus", CONFIG, LIMITS);
         answer("POST", "/v2/conversations", answers[of_answer].status, answers[of_answer].body);
-        answer("GET", "/v2/conversations?limit=50", lists[of_list].status, lists[of_list].body);
+        answer("GET", ACTIVE "1", lists[of_list].status, lists[of_list].body);
         cr_expect_eq(leg->result.error,
                      lists[of_list].tells ? answers[of_answer].error : ADAPTER_ERROR_UNKNOWN,
                      "%s, then %s: %s", answers[of_answer].body, lists[of_list].body, leg->detail);
@@ -397,7 +399,7 @@ Test(tavus_adapter, a_vendor_that_cannot_be_reached_has_made_nothing)
 Test(tavus_adapter, a_room_of_a_former_life_is_found_by_its_name_and_ended)
 {
     fake_initialize(leg, "tavus", RECLAIM, "{}");
-    answer("GET", "/v2/conversations?limit=50&page=1", 200, "@tavus_list.json");
+    answer("GET", ACTIVE "1", 200, "@tavus_list.json");
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE);
     cr_assert_str_eq(leg->vendor_ref, "clost");
     fake_terminate(leg, ADAPTER_USER_EXIT);
@@ -411,12 +413,52 @@ Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_more_than_once)
 {
     fake_initialize(leg, "tavus", RECLAIM, "{}");
     for (int look = 0; look < 3; look++) {
-        answer("GET", "/v2/conversations?limit=50&page=1", 200, "{\"data\":[]}");
+        answer("GET", ACTIVE "1", 200, "{\"data\":[]}");
         cr_assert_eq(leg->ends, 0, "what was asked for may still be on its way");
         fake_pass(leg, 500);
     }
-    answer("GET", "/v2/conversations?limit=50&page=1", 200, "{\"data\":[]}");
+    answer("GET", ACTIVE "1", 200, "{\"data\":[]}");
+    answer("GET", "/v2/conversations?status=ended&limit=50&page=1", 200, "{\"data\":[]}");
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "and nothing is made in its place");
+}
+
+Test(tavus_adapter, a_room_of_a_former_life_that_nobody_joined_is_found_among_the_ended)
+{
+    fake_initialize(leg, "tavus", RECLAIM, "{}");
+    for (int look = 0; look < 3; look++) {
+        answer("GET", ACTIVE "1", 200, "{\"data\":[]}");
+        fake_pass(leg, 500);
+    }
+    answer("GET", ACTIVE "1", 200, "{\"data\":[]}");
+    answer("GET", "/v2/conversations?status=ended&limit=50&page=1", 200, "@tavus_list.json");
+    cr_assert_str_eq(leg->vendor_ref, "clost");
+}
+
+#define RECLAIM_BY_REF                                                                             \
+    "{\"leg_id\":\"leg_7\",\"reclaim\":true,\"opened_ms\":1790000000000,\"provider\":{},"          \
+    "\"vendor_ref\":\"" ID "\"}"
+
+Test(tavus_adapter, a_room_whose_name_was_kept_is_not_looked_for)
+{
+    fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
+    answer("GET", "/v2/conversations/" ID, 200, "@tavus_created.json");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE);
+    cr_assert_str_eq(leg->vendor_ref, ID);
+    fake_terminate(leg, ADAPTER_USER_EXIT);
+    answer("POST", "/v2/conversations/" ID "/end", 200, "{}");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
+    cr_assert_eq(leg->final_count, 1, "the vendor's own figure counts");
+}
+
+Test(tavus_adapter, a_room_that_its_vendor_does_not_know_any_more_is_unknown)
+{
+    fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
+    for (int look = 0; look < 4; look++) {
+        answer("GET", "/v2/conversations/" ID, 404, "{\"error\":\"no such conversation\"}");
+        fake_pass(leg, 500);
+    }
+    cr_assert_neq(leg->result.error, ADAPTER_ERROR_NONE);
+    cr_assert_eq(leg->ends, 1);
 }
 
 Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_on_every_page)
@@ -426,7 +468,7 @@ Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_on_every_page)
         strcat(page, i == 0 ? "{}" : ",{}");
     strcat(page, "]}");
     fake_initialize(leg, "tavus", RECLAIM, "{}");
-    answer("GET", "/v2/conversations?limit=50&page=1", 200, page);
-    answer("GET", "/v2/conversations?limit=50&page=2", 200, "@tavus_list.json");
+    answer("GET", ACTIVE "1", 200, page);
+    answer("GET", ACTIVE "2", 200, "@tavus_list.json");
     cr_assert_str_eq(leg->vendor_ref, "clost");
 }

@@ -47,6 +47,7 @@ struct store_driver {
     CASE(a_video_leg_that_ran_on_after_a_crash_takes_nothing_from_others)                          \
     CASE(a_restart_keeps_what_video_legs_hold_until_they_are_settled)                              \
     CASE(nothing_more_is_held_for_a_video_leg_of_a_former_life)                                    \
+    CASE(a_video_leg_is_listed_by_the_name_that_its_vendor_gave_it)                                \
     CASE(a_restart_counts_what_open_legs_held_as_spent)                                            \
     CASE(a_restart_gives_the_rest_of_a_slice_back)                                                 \
     CASE(a_leg_on_the_slice_of_an_earlier_life_is_denied)                                          \

@@ -61,6 +61,47 @@ store_suite_a_restart_keeps_what_video_legs_hold_until_they_are_settled(
     driver->check(driver->self);
 }
 
+static enum rt_status
+name_leg(const struct store_driver *driver, const char *id, const char *ref)
+{
+    struct vito_request request = suite_leg_request(VITO_LEG_REF, id, 0);
+    request.document = ref == NULL ? NULL : rt_buffer_copy(ref, strlen(ref));
+    return suite_ask(driver, &request).status;
+}
+
+void
+store_suite_a_video_leg_is_listed_by_the_name_that_its_vendor_gave_it(
+    const struct store_driver *driver)
+{
+    struct vito_adopted_leg room;
+    char longest[VITO_VENDOR_REF_BYTES], too_long[VITO_VENDOR_REF_BYTES + 1];
+    struct vito_request open = suite_leg_request(VITO_LEG_OPEN, "room", 200);
+    open.leg.mode = VITO_VIDEO;
+    suite_open_month(driver, 1000);
+    suite_grant(driver, 200, 200);
+    cr_assert_eq(name_leg(driver, "room", "c1"), RT_NOT_FOUND);
+    cr_assert_eq(suite_ask(driver, &open).status, RT_OK);
+    driver->restart(driver->self, NOON_MS);
+    cr_assert_eq(list_adopted(driver, &room), 1);
+    cr_assert_str_empty(room.vendor_ref);
+    memset(longest, '~', sizeof(longest) - 1);
+    memset(too_long, '~', sizeof(too_long) - 1);
+    longest[sizeof(longest) - 1] = too_long[sizeof(too_long) - 1] = '\0';
+    const char *wrong[] = {NULL, "", "with space", "caf\xc3\xa9", "\x7f", too_long};
+    for (size_t i = 0; i < RT_COUNT_OF(wrong); i++)
+        cr_expect_eq(name_leg(driver, "room", wrong[i]), RT_INVALID, "%zu", i);
+    const char *right[] = {"c1", "c'2;--", longest};
+    for (size_t i = 0; i < RT_COUNT_OF(right); i++) {
+        cr_assert_eq(name_leg(driver, "room", right[i]), RT_OK);
+        driver->restart(driver->self, NOON_MS);
+        cr_assert_eq(list_adopted(driver, &room), 1);
+        cr_expect_str_eq(room.vendor_ref, right[i]);
+    }
+    suite_settle_leg(driver, "room", 150);
+    cr_assert_eq(name_leg(driver, "room", "c3"), RT_NOT_FOUND);
+    driver->check(driver->self);
+}
+
 void
 store_suite_a_video_leg_that_ran_on_after_a_crash_takes_nothing_from_others(
     const struct store_driver *driver)

@@ -134,6 +134,7 @@ read_adopted(const struct vito_pg_link *link, unsigned result, int row,
     vito_pg_copy(link, result, row, 0, adopted->leg.id, sizeof(adopted->leg.id));
     vito_pg_copy(link, result, row, 1, adopted->tenant_id, sizeof(adopted->tenant_id));
     vito_pg_copy(link, result, row, 2, adopted->leg.provider_id, sizeof(adopted->leg.provider_id));
+    vito_pg_copy(link, result, row, 9, adopted->vendor_ref, sizeof(adopted->vendor_ref));
 }
 
 enum vito_pg_outcome

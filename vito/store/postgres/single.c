@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vito/store/postgres/internal.h"
+#include "vito/store/settlement.h"
 
 bool
 vito_pg_is_reading(enum vito_op op)
@@ -127,6 +128,21 @@ remove_key(struct vito_postgres *database, struct vito_pg_item *item)
     return change(database, VITO_PG_KEY_REMOVE, &arguments, item);
 }
 
+static enum vito_pg_outcome
+note_ref(struct vito_postgres *database, struct vito_pg_item *item)
+{
+    const struct vito_request *request = item->request;
+    struct vito_pg_arguments arguments = {0};
+    if (!vito_vendor_ref_is_valid(request->document)) {
+        item->stored.status = RT_INVALID;
+        return vito_pg_exchange(database);
+    }
+    vito_pg_add_text(&arguments, request->tenant_id);
+    vito_pg_add_text(&arguments, request->leg.id);
+    add_document(&arguments, request->document);
+    return change(database, VITO_PG_LEG_REF, &arguments, item);
+}
+
 enum vito_pg_outcome
 vito_pg_append(struct vito_postgres *database, const char *tenant_id,
                const struct vito_audit_event *event, const char *details, size_t details_bytes)
@@ -161,6 +177,8 @@ carry_out(struct vito_postgres *database, struct vito_pg_item *item)
         return vito_pg_key_list(database, item);
     case VITO_LEG_LIST_ADOPTED:
         return vito_pg_leg_list_adopted(database, item);
+    case VITO_LEG_REF:
+        return note_ref(database, item);
     case VITO_LEG_LIST:
         return vito_pg_leg_list(database, item);
     case VITO_KEY_ROTATE:

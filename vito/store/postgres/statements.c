@@ -277,10 +277,13 @@ static const struct {
          " granted_nusd = g.granted_nusd + excluded.granted_nusd)"
          " UPDATE vito.usage AS u SET node = $3::text, epoch = $4::bigint, outcome = 'adopted'"
          " FROM leg WHERE u.tenant_id = leg.tenant_id AND u.leg_id = leg.leg_id"},
+    [VITO_PG_LEG_REF] = {"leg_ref",
+                         "UPDATE vito.usage SET vendor_ref = convert_from($3::bytea, 'UTF8')"
+                         " WHERE tenant_id = $1::text AND leg_id = $2::text AND state = 'open'"},
     [VITO_PG_LEG_LIST_ADOPTED] =
         {"leg_list_adopted",
          "SELECT u.leg_id, u.tenant_id, u.provider_id, u.mode, u.held_nusd, u.opened_ms,"
-         " period_start_ms, b.period_end_ms, b.limit_nusd FROM vito.usage AS u"
+         " period_start_ms, b.period_end_ms, b.limit_nusd, u.vendor_ref FROM vito.usage AS u"
          " JOIN vito.budgets AS b USING (tenant_id, period_start_ms) WHERE u.state = 'open'"
          " AND u.outcome = 'adopted' AND u.node = $1::text AND u.epoch = $2::bigint"
          " ORDER BY u.leg_id COLLATE \"C\" LIMIT $3::bigint"},

@@ -44,6 +44,7 @@ enum vito_pg_statement {
     VITO_PG_KEY_ADD,
     VITO_PG_KEY_LIST,
     VITO_PG_LEG_LIST,
+    VITO_PG_LEG_REF,
     VITO_PG_LEG_LIST_ADOPTED,
     VITO_PG_KEY_ROTATE,
     VITO_PG_KEY_REMOVE,

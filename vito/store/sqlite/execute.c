@@ -18,6 +18,7 @@ static const vito_handler handlers[VITO_OP_COUNT] = {
     [VITO_BUDGET_RETURN] = vito_handle_budget_return,
     [VITO_LEG_OPEN] = vito_handle_leg_open,
     [VITO_LEG_EXTEND] = vito_handle_leg_extend,
+    [VITO_LEG_REF] = vito_handle_leg_ref,
     [VITO_LEG_SETTLE] = vito_handle_leg_settle,
     [VITO_LEG_LIST_ADOPTED] = vito_handle_leg_list_adopted,
     [VITO_LEG_LIST] = vito_handle_leg_list,
@@ -104,7 +105,8 @@ vito_sqlite_rollback(struct vito_sqlite *database)
 static bool
 is_about_leg(enum vito_op op)
 {
-    return op == VITO_LEG_OPEN || op == VITO_LEG_EXTEND || op == VITO_LEG_SETTLE;
+    return op == VITO_LEG_OPEN || op == VITO_LEG_EXTEND || op == VITO_LEG_REF ||
+           op == VITO_LEG_SETTLE;
 }
 
 bool

@@ -119,6 +119,8 @@ enum rt_status vito_handle_leg_open(struct vito_sqlite *database,
 enum rt_status vito_handle_leg_extend(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);
+enum rt_status vito_handle_leg_ref(struct vito_sqlite *database, const struct vito_request *request,
+                                   struct vito_answer *answer);
 enum rt_status vito_handle_leg_settle(struct vito_sqlite *database,
                                       const struct vito_request *request,
                                       struct vito_answer *answer);

@@ -60,6 +60,21 @@ vito_handle_leg_extend(struct vito_sqlite *database, const struct vito_request *
     return vito_query_changes(database) > 0 ? RT_OK : RT_NOT_FOUND;
 }
 
+enum rt_status
+vito_handle_leg_ref(struct vito_sqlite *database, const struct vito_request *request,
+                    struct vito_answer *answer)
+{
+    (void)answer;
+    if (!vito_vendor_ref_is_valid(request->document))
+        return RT_INVALID;
+    enum rt_status status = VITO_QUERY(
+        database, QUERY_LEG_REF, vito_text(request->leg.id), vito_text(request->tenant_id),
+        vito_blob(request->document->bytes, request->document->size_bytes));
+    if (status != RT_EMPTY)
+        return status;
+    return vito_query_changes(database) > 0 ? RT_OK : RT_NOT_FOUND;
+}
+
 static enum rt_status
 read_row(struct vito_sqlite *database, const char *tenant_id, const char *leg_id,
          struct vito_leg_row *row_out)
@@ -209,6 +224,7 @@ read_adopted(const struct vito_sqlite *database, struct vito_adopted_leg *adopte
     vito_column_copy(database, 0, adopted->leg.id, sizeof(adopted->leg.id));
     vito_column_copy(database, 1, adopted->tenant_id, sizeof(adopted->tenant_id));
     vito_column_copy(database, 2, adopted->leg.provider_id, sizeof(adopted->leg.provider_id));
+    vito_column_copy(database, 9, adopted->vendor_ref, sizeof(adopted->vendor_ref));
 }
 
 enum rt_status

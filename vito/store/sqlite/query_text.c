@@ -145,6 +145,8 @@ static const char *const texts[QUERY_COUNT] = {
     /* Not one that was adopted: who opened it holds nothing any more. */
     [QUERY_LEG_EXTEND] = "UPDATE vito_usage SET held_nusd = max(held_nusd, ?3) WHERE leg_id = ?1"
                          " AND tenant_id = ?2 AND state = 'open' AND outcome IS NULL",
+    [QUERY_LEG_REF] = "UPDATE vito_usage SET vendor_ref = CAST(?3 AS TEXT) WHERE leg_id = ?1"
+                      " AND tenant_id = ?2 AND state = 'open'",
     [QUERY_LEG_READ] =
         "SELECT state, period_start_ms, epoch, session_id, provider_id,"
         " decision_id, policy_version, mode, held_nusd, outcome = 'adopted',"
@@ -171,7 +173,7 @@ static const char *const texts[QUERY_COUNT] = {
                                 " AND outcome = 'adopted' AND node = ?1",
     [QUERY_LEG_LIST_ADOPTED] =
         "SELECT leg_id, tenant_id, provider_id, mode, held_nusd, opened_ms, period_start_ms,"
-        " period_end_ms, limit_nusd FROM vito_usage"
+        " period_end_ms, limit_nusd, coalesce(vendor_ref, '') FROM vito_usage"
         " JOIN vito_budgets USING (tenant_id, period_start_ms) WHERE state = 'open'"
         " AND outcome = 'adopted' AND node = ?1 ORDER BY leg_id",
     [QUERY_LEG_LIST] = "SELECT leg_id, provider_id, mode, held_nusd, period_start_ms"
