@@ -9,6 +9,7 @@
 enum {
     RUNNING_MAX = 64, /* at once, so that vendors are not flooded by a restart */
     RETRY_MS = 500,
+    PUT_OFF_MAX_MS = 30000,
     LOOK_MS = 500, /* on a shared store: legs of other gateways that died become ours */
 };
 
@@ -31,14 +32,16 @@ ask_for_list(struct rt_actor *self, struct recovery *recovery)
     store->submit(store->self, self, &request, recovery->list_request);
 }
 
+/* Those that were put off for longer are looked at again when the timer fires. */
 static void
 begin_some(struct rt_actor *self, struct recovery *recovery)
 {
+    uint64_t now_ns = rt_now_ns(self);
     for (struct rt_table_link *link = rt_table_first(&recovery->legs), *next;
          link != NULL && recovery->running < RUNNING_MAX; link = next) {
         next = link->newer;
         struct recovery_leg *leg = RT_CONTAINER_OF(link, struct recovery_leg, link);
-        if (leg->step != RECOVERY_LISTED)
+        if (leg->step != RECOVERY_LISTED || leg->not_before_ns > now_ns)
             continue;
         recovery->running++;
         recovery_leg_step(self, recovery, leg);
@@ -60,6 +63,19 @@ recovery_leg_stall(struct rt_actor *self, struct recovery *recovery, struct reco
 {
     leg->stalled = true;
     rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+}
+
+void
+recovery_leg_put_off(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
+{
+    uint64_t wait_ms = (uint64_t)RETRY_MS << (leg->tries < 6 ? leg->tries : 6);
+    leg->tries++;
+    leg->step = RECOVERY_LISTED;
+    leg->not_before_ns =
+        rt_now_ns(self) + (wait_ms < PUT_OFF_MAX_MS ? wait_ms : PUT_OFF_MAX_MS) * RT_NS_PER_MS;
+    recovery->running--;
+    rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+    begin_some(self, recovery);
 }
 
 static bool
@@ -118,13 +134,18 @@ on_timer(struct rt_actor *self, struct recovery *recovery, const struct rt_timer
         ask_for_list(self, recovery);
         return;
     }
+    bool is_put_off = false;
     for (struct rt_table_link *link = rt_table_first(&recovery->legs), *next; link != NULL;
          link = next) {
         next = link->newer;
         struct recovery_leg *leg = RT_CONTAINER_OF(link, struct recovery_leg, link);
+        is_put_off |= leg->not_before_ns > rt_now_ns(self);
         if (leg->stalled)
             recovery_leg_step(self, recovery, leg);
     }
+    if (is_put_off)
+        rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+    begin_some(self, recovery);
 }
 
 static void

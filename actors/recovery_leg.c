@@ -10,7 +10,10 @@
 #include "runtime/pool.h"
 #include "runtime/text.h"
 
-enum { TRIES_MAX = 5 };
+enum {
+    GIVE_UP_MS = 3600 * 1000, /* after it was opened: no vendor was asked for more */
+    TRIES_MAX = 3, /* in which its vendor could not be asked at all: a secret is missing */
+};
 
 static void
 submit(struct rt_actor *self, const struct recovery *recovery, const struct recovery_leg *leg,
@@ -112,6 +115,28 @@ static bool
 went_well(const struct vendor_closed *closed)
 {
     return closed->error == ADAPTER_ERROR_NONE || closed->error == ADAPTER_ERROR_CUT;
+}
+
+/* Its vendor did not say: somebody has to ask again, however long that takes. */
+static bool
+may_run_on(const struct recovery_leg *leg, const struct vendor_closed *closed)
+{
+    if (went_well(closed))
+        return closed->opened && closed->stopped == ADAPTER_STOP_IMPOSSIBLE;
+    return closed->error == ADAPTER_ERROR_RETRYABLE || closed->error == ADAPTER_ERROR_UNKNOWN ||
+           (!closed->reached && leg->tries < TRIES_MAX);
+}
+
+/* The tenant may change its key meanwhile. */
+static void
+begin_anew(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
+{
+    if (leg->config != NULL)
+        tenant_config_release(leg->config);
+    rt_buffer_release(leg->document);
+    leg->config = NULL;
+    leg->document = NULL;
+    recovery_leg_put_off(self, recovery, leg);
 }
 
 /* The vendor's figure when it has one; else nobody can prove that the hold was not used up. */
@@ -229,8 +254,8 @@ recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct rec
 {
     if (leg->step != RECOVERY_STOPPING)
         return;
-    if (!went_well(closed) && !closed->reached && leg->tries++ < TRIES_MAX) {
-        recovery_leg_stall(self, recovery, leg); /* the vendor was not even asked */
+    if (may_run_on(leg, closed) && rt_wall_ms(self) - leg->adopted.leg.at_ms < GIVE_UP_MS) {
+        begin_anew(self, recovery, leg);
         return;
     }
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};

@@ -14,7 +14,7 @@
 #include "vito/account.h"
 
 enum recovery_step {
-    RECOVERY_LISTED,   /* not begun */
+    RECOVERY_LISTED,   /* not begun, or put off */
     RECOVERY_READING,  /* the tenant's document: which prices count */
     RECOVERY_STOPPING, /* its vendor is asked */
     RECOVERY_SETTLING,
@@ -25,8 +25,9 @@ struct recovery_leg {
     struct rt_table_link link; /* by number */
     uint64_t number;           /* names it to the store, its vendor and the registry */
     enum recovery_step step;
-    bool stalled;   /* the store was away, or the vendor was not asked: the step is done again */
-    unsigned tries; /* in which the vendor was not asked */
+    bool stalled;           /* the store was away: the step is done again */
+    unsigned tries;         /* after which it still was not known to have ended, … */
+    uint64_t not_before_ns; /* … and when to begin the next one */
     struct vito_adopted_leg adopted;
     struct rt_buffer *document; /* the tenant's */
     struct tenant_config *config;
@@ -55,8 +56,10 @@ void recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struc
                          const struct vendor_closed *closed);
 void recovery_leg_free(struct recovery *recovery, struct recovery_leg *leg);
 
-/* recovery.c: it is done with, or will be tried again in a while. */
+/* recovery.c: it is done with; its step will be done again in a while; it begins anew later. */
 void recovery_leg_done(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg);
 void recovery_leg_stall(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg);
+void recovery_leg_put_off(struct rt_actor *self, struct recovery *recovery,
+                          struct recovery_leg *leg);
 
 #endif

@@ -188,12 +188,13 @@ function money.per_cent(amount, share) end
 ---@field initialize_session fun(config: twin.AvatarConfig, limits: twin.RuntimeLimits): twin.AvatarSession?, twin.Error?
 ---@field drive_avatar fun(session: twin.AvatarSession, input: twin.StreamInput, usage: twin.Usage): boolean?, twin.Error?
 ---@field terminate fun(session: twin.AvatarSession, reason: "COST_LIMIT" | "USER_EXIT", usage: twin.Usage): twin.Stopped?, twin.Error?
----@field reclaim_session? fun(config: twin.AvatarConfig): twin.AvatarSession?, twin.Error? where sessions outlive the gateway's connection: finds that of config.leg_id again after a crash, to be terminated; makes nothing
+---@field reclaim_session? fun(config: twin.AvatarConfig): twin.AvatarSession?, twin.Error? where sessions outlive the gateway's connection: finds that of config.vendor_ref, or without of config.leg_id, again after a crash, to be terminated; makes nothing
 
 ---@alias twin.Stopped "stopped" | "requested" | "impossible"
 
 ---@class twin.AvatarConfig
 ---@field leg_id string unique; goes out as X-Request-Id with every request
+---@field vendor_ref? string reclaim_session only: the session's vendor_ref, if it was kept
 ---@field tenant_id string
 ---@field language string "es"
 ---@field provider table the tenant's provider_config of this provider
@@ -206,7 +207,7 @@ function money.per_cent(amount, share) end
 
 --- The adapter's own, kept from verb to verb.
 ---@class twin.AvatarSession
----@field vendor_ref? string the vendor's name of it, at most 255 bytes
+---@field vendor_ref? string the vendor's name of it, at most 255 visible ASCII characters
 ---@field join? table what the client needs to join, at most 4095 bytes as JSON
 
 ---@class twin.StreamInput

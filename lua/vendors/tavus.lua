@@ -276,7 +276,7 @@ function tavus.reclaim_session(config)
       clock.sleep(RECLAIM_SLEEP_MS)
     end
   end
-  return nil, err or provider.error("unknown", "there is no conversation of that name")
+  return nil, err or provider.error("rejected", "there is no conversation of that name")
 end
 
 -- Reports the time since the last report.

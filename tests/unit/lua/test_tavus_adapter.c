@@ -419,7 +419,7 @@ Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_more_than_once)
     }
     answer("GET", ACTIVE "1", 200, "{\"data\":[]}");
     answer("GET", "/v2/conversations?status=ended&limit=50&page=1", 200, "{\"data\":[]}");
-    cr_assert_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "and nothing is made in its place");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_REJECTED, "and nothing is made in its place");
 }
 
 Test(tavus_adapter, a_room_of_a_former_life_that_nobody_joined_is_found_among_the_ended)
@@ -450,15 +450,14 @@ Test(tavus_adapter, a_room_whose_name_was_kept_is_not_looked_for)
     cr_assert_eq(leg->final_count, 1, "the vendor's own figure counts");
 }
 
-Test(tavus_adapter, a_room_that_its_vendor_does_not_know_any_more_is_unknown)
+Test(tavus_adapter, a_room_that_its_vendor_does_not_know_any_more_is_given_up)
 {
     fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
     for (int look = 0; look < 4; look++) {
         answer("GET", "/v2/conversations/" ID, 404, "{\"error\":\"no such conversation\"}");
         fake_pass(leg, 500);
     }
-    cr_assert_neq(leg->result.error, ADAPTER_ERROR_NONE);
-    cr_assert_eq(leg->ends, 1);
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_REJECTED, "nobody need ask again");
 }
 
 Test(tavus_adapter, a_room_of_a_former_life_is_looked_for_on_every_page)
