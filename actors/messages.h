@@ -104,6 +104,8 @@ enum twin_kind {
     VENDOR_USED,   /* struct vendor_event */
     VENDOR_CLOSED, /* struct vendor_closed; the last one of a leg */
 
+    RECOVERY_STRAY, /* to the recovery: struct recovery_stray */
+
     /* to a verifier */
     VERIFIER_CHECK,   /* request, buffer: a token → VERIFIER_CHECKED */
     VERIFIER_CHECKED, /* struct verifier_checked */
@@ -377,6 +379,16 @@ struct vendor_closed {
     bool is_spent; /* stopped because its allowance was used up */
     int status;
     int64_t retry_after_s;
+};
+
+/* A session that its vendor would not end, or may have made without saying so: it costs on. Its leg
+ * is settled by then. */
+struct recovery_stray {
+    char tenant_id[VITO_TENANT_ID_BYTES];
+    char leg_id[VITO_ID_BYTES];
+    char provider[VITO_PROVIDER_BYTES];
+    char vendor_ref[VITO_VENDOR_REF_BYTES]; /* or "" */
+    enum vito_mode mode;
 };
 
 /* Verifier. */

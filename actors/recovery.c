@@ -5,12 +5,14 @@
 #include "actors/recovery_state.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/text.h"
 
 enum {
     RUNNING_MAX = 64, /* at once, so that vendors are not flooded by a restart */
     RETRY_MS = 500,
     PUT_OFF_MAX_MS = 30000,
-    LOOK_MS = 500, /* on a shared store: legs of other gateways that died become ours */
+    STRAYS_MAX = 10000, /* behind that many legs: what is one more has its vendor's own limits */
+    LOOK_MS = 500,      /* on a shared store: legs of other gateways that died become ours */
 };
 
 static struct recovery_leg *
@@ -88,17 +90,35 @@ is_known(const struct recovery *recovery, const char *leg_id)
     return false;
 }
 
-static bool
+static struct recovery_leg *
 add(struct recovery *recovery, const struct vito_adopted_leg *adopted)
 {
     struct recovery_leg *leg = rt_pool_take(sizeof(*leg));
     if (leg == NULL)
-        return false;
+        return NULL;
     *leg = (struct recovery_leg){.number = ++recovery->number, .adopted = *adopted};
     if (rt_table_add(&recovery->legs, &leg->link, rt_hash_u64(leg->number)))
-        return true;
+        return leg;
     rt_pool_give(leg, sizeof(*leg));
-    return false;
+    return NULL;
+}
+
+static void
+on_stray(struct rt_actor *self, struct recovery *recovery, const struct recovery_stray *stray)
+{
+    struct vito_adopted_leg adopted = {.leg = {.mode = stray->mode, .at_ms = rt_wall_ms(self)}};
+    RT_TEXT_SET(adopted.tenant_id, stray->tenant_id);
+    RT_TEXT_SET(adopted.leg.id, stray->leg_id);
+    RT_TEXT_SET(adopted.leg.provider_id, stray->provider);
+    RT_TEXT_SET(adopted.vendor_ref, stray->vendor_ref);
+    if (recovery->legs.count >= STRAYS_MAX || is_known(recovery, stray->leg_id))
+        return;
+    struct recovery_leg *leg = add(recovery, &adopted);
+    if (leg == NULL)
+        return;
+    leg->is_stray = true;
+    recovery->running++;
+    recovery_leg_put_off(self, recovery, leg);
 }
 
 static void
@@ -115,7 +135,7 @@ on_list(struct rt_actor *self, struct recovery *recovery, const struct vito_stor
     for (size_t i = 0; i < count; i++) {
         struct vito_adopted_leg adopted;
         memcpy(&adopted, list->bytes + i * sizeof(adopted), sizeof(adopted));
-        if (!is_known(recovery, adopted.leg.id) && !add(recovery, &adopted)) {
+        if (!is_known(recovery, adopted.leg.id) && add(recovery, &adopted) == NULL) {
             rt_fail(self, "no_memory"); /* and from the beginning: nothing is done twice */
             return;
         }
@@ -199,6 +219,9 @@ recovery_handle(struct rt_actor *self, void *state, struct rt_message *message)
         break;
     case VITO_STORED:
         on_stored(self, recovery, message);
+        break;
+    case RECOVERY_STRAY:
+        on_stray(self, recovery, rt_message_payload(message));
         break;
     case VENDOR_CLOSED:
         on_vendor_closed(self, recovery, message);

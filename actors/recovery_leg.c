@@ -117,14 +117,14 @@ went_well(const struct vendor_closed *closed)
     return closed->error == ADAPTER_ERROR_NONE || closed->error == ADAPTER_ERROR_CUT;
 }
 
-/* Its vendor did not say: somebody has to ask again, however long that takes. */
+/* Nobody said that it has ended, or that there is none: somebody has to ask again, however long
+ * that takes. Who was not even asked is rejected by us: then a secret is missing. */
 static bool
 may_run_on(const struct recovery_leg *leg, const struct vendor_closed *closed)
 {
     if (went_well(closed))
         return closed->opened && closed->stopped == ADAPTER_STOP_IMPOSSIBLE;
-    return closed->error == ADAPTER_ERROR_RETRYABLE || closed->error == ADAPTER_ERROR_UNKNOWN ||
-           (!closed->reached && leg->tries < TRIES_MAX);
+    return closed->error != ADAPTER_ERROR_REJECTED || (!closed->reached && leg->tries < TRIES_MAX);
 }
 
 /* The tenant may change its key meanwhile. */
@@ -248,6 +248,20 @@ recovery_leg_stored(struct rt_actor *self, struct recovery *recovery, struct rec
     }
 }
 
+/* Its leg cost what it held, and whatever else it cost is known to its vendor alone: and to who
+ * reads this. */
+static void
+forget_stray(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg,
+             const struct vendor_closed *closed)
+{
+    rt_log(RT_LOG_WARN, "leg.ended_late", RT_STR("leg", leg->adopted.leg.id),
+           RT_STR("tenant", leg->adopted.tenant_id),
+           RT_STR("provider", leg->adopted.leg.provider_id),
+           RT_STR("found", closed->opened ? "yes" : "no"), RT_I64("media_ms", leg->use.media_ms));
+    vito_account_settle(&leg->account, leg->hold, 0, &leg->use);
+    recovery_leg_done(self, recovery, leg);
+}
+
 void
 recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg,
                     const struct vendor_closed *closed)
@@ -259,6 +273,10 @@ recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct rec
         return;
     }
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
+    if (leg->is_stray) {
+        forget_stray(self, recovery, leg, closed);
+        return;
+    }
     leg->cost_nusd = price(leg, closed);
     rt_log(RT_LOG_INFO, "leg.recovered", RT_STR("leg", leg->adopted.leg.id),
            RT_STR("tenant", leg->adopted.tenant_id),

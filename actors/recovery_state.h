@@ -25,6 +25,7 @@ struct recovery_leg {
     struct rt_table_link link; /* by number */
     uint64_t number;           /* names it to the store, its vendor and the registry */
     enum recovery_step step;
+    bool is_stray;          /* settled before: it is only to be ended */
     bool stalled;           /* the store was away: the step is done again */
     unsigned tries;         /* after which it still was not known to have ended, … */
     uint64_t not_before_ns; /* … and when to begin the next one */

@@ -128,6 +128,7 @@ free_leg(struct vendor *vendor, struct vendor_leg *leg)
     rt_wheel_remove(&vendor->wheel, &leg->clock.entry);
     rt_table_remove(&vendor->legs, &leg->link);
     rt_buffer_release(leg->inputs);
+    rt_buffer_release(leg->ref);
     vito_hold_release(leg->hold);
     rt_pool_give(leg, sizeof(*leg));
 }
@@ -139,6 +140,32 @@ tell_closed(struct vendor *vendor, struct rt_address to, const struct vendor_clo
         rt_message_create_vital(VENDOR_CLOSED, sizeof(struct vendor_closed));
     *(struct vendor_closed *)rt_message_payload(message) = *closed;
     rt_send_control(vendor->self, to, message);
+}
+
+/* What costs by the clock, and may do so for longer than anybody waits for its end. */
+static void
+hand_over(const struct vendor *vendor, const struct vendor_leg *leg, enum adapter_stopped stopped)
+{
+    struct rt_address recovery = vendor->world->recovery;
+    bool is_left = leg->opened
+                       ? stopped == ADAPTER_STOP_IMPOSSIBLE
+                       : leg->error == ADAPTER_ERROR_UNKNOWN || leg->error == ADAPTER_ERROR_BUG;
+    if (!leg->by_clock || !is_left || !vito_hold_is_touched(leg->hold) ||
+        rt_address_is(leg->owner, recovery))
+        return;
+    struct rt_message *message = rt_message_create(RECOVERY_STRAY, sizeof(struct recovery_stray));
+    rt_log(RT_LOG_WARN, "vendor.left", RT_STR("provider", leg->provider),
+           RT_STR("leg", vito_hold_leg_id(leg->hold)));
+    if (message == NULL)
+        return; /* its vendor ends it when everybody has left */
+    struct recovery_stray *stray = rt_message_payload(message);
+    *stray = (struct recovery_stray){.mode = vito_hold_mode(leg->hold)};
+    RT_TEXT_SET(stray->tenant_id, vito_hold_tenant_id(leg->hold));
+    RT_TEXT_SET(stray->leg_id, vito_hold_leg_id(leg->hold));
+    RT_TEXT_SET(stray->provider, leg->provider);
+    if (leg->ref != NULL)
+        memcpy(stray->vendor_ref, leg->ref->bytes, leg->ref->size_bytes);
+    rt_send_control(vendor->self, recovery, message);
 }
 
 void
@@ -171,6 +198,7 @@ vendor_close_leg(struct vendor *vendor, struct vendor_leg *leg, enum adapter_sto
     } else if (status != RT_OK) {
         tell_closed(vendor, leg->heir, &closed);
     }
+    hand_over(vendor, leg, stopped);
     free_leg(vendor, leg);
 }
 
@@ -242,17 +270,20 @@ vendor_stop_leg(struct vendor *vendor, struct vendor_leg *leg, const struct vend
 /* A session that goes on without us can be found again by its name. Nobody waits for the answer:
  * without the name it is looked for. */
 static void
-keep_ref(const struct vendor *vendor, const struct vendor_leg *leg, const char *ref)
+keep_ref(const struct vendor *vendor, struct vendor_leg *leg, const char *ref)
 {
     const struct vito_store *store = &vendor->world->store;
     struct vito_request request = {.op = VITO_LEG_REF};
-    if (!leg->by_clock || ref == NULL || ref[0] == '\0')
+    size_t size = ref == NULL ? 0 : strlen(ref);
+    if (!leg->by_clock || size == 0 || size >= VITO_VENDOR_REF_BYTES)
+        return;
+    leg->ref = rt_buffer_copy(ref, size);
+    if (leg->ref == NULL)
         return;
     RT_TEXT_SET(request.tenant_id, vito_hold_tenant_id(leg->hold));
     RT_TEXT_SET(request.leg.id, vito_hold_leg_id(leg->hold));
-    request.document = rt_buffer_copy(ref, strlen(ref));
-    if (request.document != NULL)
-        store->submit(store->self, vendor->self, &request, 0);
+    request.document = rt_buffer_acquire(leg->ref);
+    store->submit(store->self, vendor->self, &request, 0);
 }
 
 static void

@@ -55,6 +55,7 @@ struct vendor_leg {
     struct vito_hold *hold;
     char provider[VITO_PROVIDER_BYTES];
     struct rt_buffer *inputs;
+    struct rt_buffer *ref; /* the vendor's name of a session by the clock, without a NUL; or NULL */
     enum adapter_verb verb; /* under way */
     bool verb_runs;
     bool stop_wanted;

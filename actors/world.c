@@ -45,11 +45,11 @@ world_start(struct world *world)
         status = spawn(world, &admin_behaviour, RT_ANY_WORKER, &world->admin);
     if (status == RT_OK && world->vault != NULL)
         status = spawn(world, &vault_behaviour, RT_ANY_WORKER, &world->keeper);
-    struct rt_address auditor, recovery;
+    struct rt_address auditor;
     if (status == RT_OK && world->audit_checkpoint_ms > 0)
         status = spawn(world, &auditor_behaviour, RT_ANY_WORKER, &auditor);
     if (status == RT_OK)
-        status = spawn(world, &recovery_behaviour, RT_ANY_WORKER, &recovery);
+        status = spawn(world, &recovery_behaviour, RT_ANY_WORKER, &world->recovery);
     return status;
 }
 

@@ -67,6 +67,7 @@ struct world {
     struct rt_address registry;
     struct rt_address admin;
     struct rt_address keeper; /* of the vault, where there is one */
+    struct rt_address recovery;
 };
 
 /*

@@ -2,7 +2,7 @@
 // session lives on, and the ledger says what the vendor will charge.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { World, compareWithBill, until } from '../harness.mjs'
+import { World, compareWithBill, sleep, until } from '../harness.mjs'
 
 const RICH = { policy_config: { limits: { monthly_hard_limit_usd: '100' } } }
 
@@ -157,4 +157,41 @@ test('the next provider in the order of preference takes over before anything wa
   const trail = await world.audit(twin, 'BILLING_EVENT')
   assert.equal(trail.length, 2)
   assert.equal((await world.balance(twin)).posted_usd, '0.010000000')
+})
+
+// By what its vendor bills for it.
+async function hasEnded(leg) {
+  const bill = async () => (await world.vendor('/_bill')).legs[leg]?.usd
+  const before = await bill()
+  await sleep(200)
+  return (await bill()) === before
+}
+
+test('a room that its vendor does not end is ended when it can be', async () => {
+  const twin = await world.twin('would-not-end', RICH)
+  const session = world.session(twin, { mode: 'video' })
+  await session.started()
+  await world.fault('tavus', 'server_error', 7)
+  await session.end()
+  const [entry] = await world.audit(twin, 'BILLING_EVENT')
+  assert.equal(await hasEnded(entry.id), false)
+  await until(() => hasEnded(entry.id), 'the room to be ended')
+  await until(
+    () => world.gateway.stderr.includes(`leg.ended_late leg="${entry.id}"`),
+    'it to be told',
+  )
+})
+
+test('a room that was made and not heard of is ended when it can be', async () => {
+  const twin = await world.twin('unheard', RICH)
+  await world.fault('tavus', 'cut', 2) // the create's answer, and that of the search for its room
+  const session = world.session(twin, { mode: 'video' })
+  await session.frame('mode.changed')
+  await session.end()
+  const [entry] = await world.audit(twin, 'BILLING_EVENT')
+  await until(() => hasEnded(entry.id), 'the room to be ended')
+  await until(
+    () => world.gateway.stderr.includes(`leg.ended_late leg="${entry.id}"`),
+    'it to be told',
+  )
 })
