@@ -132,6 +132,7 @@ on_list(struct rt_actor *self, struct recovery *recovery, const struct vito_stor
     }
     recovery->is_listed = true;
     size_t count = list == NULL ? 0 : list->size_bytes / sizeof(struct vito_adopted_leg);
+    size_t known = recovery->legs.count;
     for (size_t i = 0; i < count; i++) {
         struct vito_adopted_leg adopted;
         memcpy(&adopted, list->bytes + i * sizeof(adopted), sizeof(adopted));
@@ -142,8 +143,8 @@ on_list(struct rt_actor *self, struct recovery *recovery, const struct vito_stor
     }
     if (recovery->world->store.listen != NULL)
         rt_timer_set(self, &recovery->look, LOOK_MS * RT_NS_PER_MS);
-    if (count > 0)
-        rt_log(RT_LOG_WARN, "recovery.began", RT_U64("legs", count));
+    if (recovery->legs.count > known)
+        rt_log(RT_LOG_WARN, "recovery.began", RT_U64("legs", recovery->legs.count - known));
     begin_some(self, recovery);
 }
 

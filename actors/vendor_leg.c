@@ -275,7 +275,8 @@ keep_ref(const struct vendor *vendor, struct vendor_leg *leg, const char *ref)
     const struct vito_store *store = &vendor->world->store;
     struct vito_request request = {.op = VITO_LEG_REF};
     size_t size = ref == NULL ? 0 : strlen(ref);
-    if (!leg->by_clock || size == 0 || size >= VITO_VENDOR_REF_BYTES)
+    if (!leg->by_clock || size == 0 || size >= VITO_VENDOR_REF_BYTES ||
+        rt_address_is(leg->owner, vendor->world->recovery)) /* it is to be ended at once */
         return;
     leg->ref = rt_buffer_copy(ref, size);
     if (leg->ref == NULL)
