@@ -58,15 +58,15 @@ enum vito_op {
     VITO_LEG_OPEN,      /* the intent, and all that identifies the leg: before a vendor is called */
     VITO_LEG_EXTEND,    /* held_nusd is the new total; less than before changes nothing. One that
                            was adopted since is RT_NOT_FOUND */
-    VITO_LEG_REF,       /* document: the vendor's own name of an open leg's session, as text; at most
-                           VITO_VENDOR_REF_BYTES - 1, else RT_INVALID. By it the session is found
-                           again, should this gateway die */
-    VITO_LEG_SETTLE,    /* cost, use and outcome: usage, budget and audit record in one; a repeat
-                           changes nothing. The document, if any, is as TURN_END's, and in one
-                           with it */
-    VITO_LEG_LIST,      /* the answer's document: array of struct vito_open_leg, those of a tenant
-                           that this gateway has opened and not settled; not all when it has
-                           VITO_OPEN_LEGS_MAX */
+    VITO_LEG_REF,    /* document: the vendor's own name of an open leg's session, as text; at most
+                        VITO_VENDOR_REF_BYTES - 1, else RT_INVALID. By it the session is found
+                        again, should this gateway die */
+    VITO_LEG_SETTLE, /* cost, use and outcome: usage, budget and audit record in one; a repeat
+                        changes nothing. The document, if any, is as TURN_END's, and in one
+                        with it */
+    VITO_LEG_LIST,   /* the answer's document: array of struct vito_open_leg, those of a tenant
+                        that this gateway has opened and not settled; not all when it has
+                        VITO_OPEN_LEGS_MAX */
     VITO_LEG_LIST_ADOPTED, /* legs of former lives that may still run at their vendors: answer's
                               document: array of struct vito_adopted_leg. Each is to be ended there
                               and settled; until then it is listed */
