@@ -25,6 +25,7 @@ local TICK_MS = 5000 -- of the meter; the host keeps the clock in between
 local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
 local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
 local CALL_SECONDS_MIN = 5
+local URL_BYTES_MAX = 512 -- of a room; clients are told it, and no more fits
 local ABSENT_SECONDS = 60 -- nobody has joined
 local LEFT_SECONDS = 10 -- everybody has left
 local LOOKUP_LIMIT = 50
@@ -218,7 +219,7 @@ function tavus.initialize_session(config, limits)
   local answer, err = call("POST", PATH, conversation_of(config, limits))
   local made = answer ~= nil and answer.body or nil
   if type(made) == "table" and is_id(made.conversation_id) and
-    type(made.conversation_url) == "string" then
+    type(made.conversation_url) == "string" and #made.conversation_url <= URL_BYTES_MAX then
     return {
       vendor_ref = made.conversation_id,
       join = { type = "tavus", conversation_url = made.conversation_url },

@@ -251,7 +251,7 @@ find_alone(struct adapter_vm *vm, struct script *script)
     struct sim_truth *truth = script->truth;
     if (!script->reclaims || truth->alone_ns == 0 || truth->is_ended)
         return;
-    int64_t most_ms = truths->takeover_ms + ROOM_STOP_MS;
+    int64_t most_ms = truths->takeover_ms + ROOM_STOP_MS - MEDIA_STEP_MS; /* counted ahead */
     int64_t alone_ms = ms_since(truths->clock, truth->alone_ns);
     truths->alone++;
     truths->alone_late += alone_ms > most_ms;

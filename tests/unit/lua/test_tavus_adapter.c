@@ -352,6 +352,26 @@ Test(tavus_adapter, a_room_without_an_address_is_ended_and_unknown)
     cr_expect_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN);
 }
 
+/* As long as may be, of characters that take six in JSON; and one more. */
+Test(tavus_adapter, a_room_whose_address_no_client_could_be_told_is_ended_and_unknown)
+{
+    for (int size = 512; size <= 513; size++) {
+        char body[4096] = "{\"conversation_id\":\"c1\",\"conversation_url\":\"";
+        for (int i = 0; i < size; i++)
+            strcat(body, "\\u001f");
+        strcat(body, "\"}");
+        struct fake_leg *before = leg;
+        leg = fake_leg_create();
+        fake_initialize(leg, "tavus", CONFIG, LIMITS);
+        answer("POST", "/v2/conversations", 200, body);
+        if (size > 512)
+            answer("POST", "/v2/conversations/c1/end", 200, "");
+        cr_expect_eq(leg->result.error, size > 512 ? ADAPTER_ERROR_UNKNOWN : ADAPTER_ERROR_NONE);
+        fake_leg_destroy(leg);
+        leg = before;
+    }
+}
+
 Test(tavus_adapter, refusals_are_of_the_kind_their_text_says)
 {
     static const struct {
