@@ -22,6 +22,8 @@ static const char help[] =
     "refuse,\n"
     "                    rate_limit, out_of_money, server_error, hang, hang_mid, cut, garbage, "
     "slow\n"
+    "  --id-base N       ids begin at the Nth million: runs with other bases have none in common "
+    "(0)\n"
     "  --log FILE        append one line of JSON for each call\n"
     "  --help, --version\n";
 
@@ -95,6 +97,7 @@ enum letter {
     LETTER_TOKEN,
     LETTER_SPEED,
     LETTER_FAULT,
+    LETTER_ID_BASE,
     LETTER_LOG,
     LETTER_HELP,
     LETTER_VERSION
@@ -107,6 +110,7 @@ static const struct option letters[] = {
     {"token-ms", required_argument, NULL, LETTER_TOKEN},
     {"media-speed", required_argument, NULL, LETTER_SPEED},
     {"fault", required_argument, NULL, LETTER_FAULT},
+    {"id-base", required_argument, NULL, LETTER_ID_BASE},
     {"log", required_argument, NULL, LETTER_LOG},
     {"help", no_argument, NULL, LETTER_HELP},
     {"version", no_argument, NULL, LETTER_VERSION},
@@ -131,6 +135,8 @@ take(struct sim_options *options, int letter, const char *value)
         return read_speed(value, &options->media_speed_per_mille);
     case LETTER_FAULT:
         return read_fault(value, &options->faults);
+    case LETTER_ID_BASE:
+        return read_u32(value, &options->id_base);
     default:
         options->log_file = value;
         return true;

@@ -18,6 +18,7 @@ struct sim_options {
     uint32_t token_ms;
     uint32_t media_speed_per_mille; /* 1000: as fast as it is spoken */
     struct sim_faults faults;
+    uint32_t id_base;     /* in millions */
     const char *log_file; /* NULL: none */
 };
 

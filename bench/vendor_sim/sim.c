@@ -134,6 +134,7 @@ sim_open(struct sim *sim, const struct sim_options *options, struct rt_system *s
          char *problem, size_t problem_bytes)
 {
     *sim = (struct sim){.options = options, .system = system, .faults = options->faults};
+    sim->next_id = options->id_base * UINT64_C(1000000);
     rt_random_seed(&sim->random, SIM_SEED);
     sim_bill_init(&sim->bill);
     sim->timers = net_timers_create(rt_system_loop(system, 0), rt_system_world(system));

@@ -21,7 +21,7 @@
 
 struct sim_exchange;
 
-enum { SIM_SEED = 1 }; /* faults and ids are the same in every run */
+enum { SIM_SEED = 1 }; /* faults and, by --id-base, ids are the same in every run */
 
 struct sim {
     const struct sim_options *options;

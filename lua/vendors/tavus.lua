@@ -245,11 +245,15 @@ end
 local function find_session(config, is_last)
   if config.vendor_ref ~= nil then
     local answer, err = call("GET", PATH .. "/" .. config.vendor_ref)
-    local found = answer ~= nil and answer.body
-    if type(found) == "table" and found.conversation_id == config.vendor_ref then
+    if answer == nil then
+      return nil, err
+    end
+    local found = answer.body
+    if type(found) == "table" and found.conversation_id == config.vendor_ref and
+      found.conversation_name == config.leg_id then
       return found
     end
-    return nil, err or provider.error("malformed", "another conversation", answer.status)
+    return nil, provider.error("rejected", "it is somebody else's conversation", answer.status)
   end
   local found, err = find_by_name(config.leg_id, "active", ACTIVE_PAGES)
   if found == nil and err == nil and is_last then

@@ -201,8 +201,10 @@ export async function strike(campaign, name, random) {
   })
 }
 
-// A simulator that comes back is at the same address.
+// A simulator that comes back is at the same address, and gives no id for the second time.
 World.prototype.restartSimulator = async function restartSimulator() {
   const { port } = new URL(this.simulator.url)
-  this.simulator = await World.startSimulator(['--port', port, ...(this.options.simulator ?? [])])
+  this.restarts = (this.restarts ?? 0) + 1
+  const options = ['--port', port, '--id-base', `${this.restarts}`]
+  this.simulator = await World.startSimulator([...options, ...(this.options.simulator ?? [])])
 }

@@ -470,6 +470,17 @@ Test(tavus_adapter, a_room_whose_name_was_kept_is_not_looked_for)
     cr_assert_eq(leg->final_count, 1, "the vendor's own figure counts");
 }
 
+Test(tavus_adapter, a_room_of_that_id_and_another_name_is_not_ended)
+{
+    fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
+    for (int look = 0; look < 4; look++) {
+        answer("GET", "/v2/conversations/" ID, 200,
+               "{\"conversation_id\":\"" ID "\",\"conversation_name\":\"leg_8\"}");
+        fake_pass(leg, 500);
+    }
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_REJECTED);
+}
+
 Test(tavus_adapter, a_room_that_its_vendor_does_not_know_any_more_is_given_up)
 {
     fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
