@@ -74,6 +74,7 @@ test('a room that a crash leaves behind is ended, and costs what its vendor says
   const session = world.session(twin, { mode: 'video' })
   await session.started()
   await sleep(300)
+  const { total: before } = await world.vendor('/_calls')
   await world.crashAndRestart()
   const billed = () => world.audit(twin, 'BILLING_EVENT')
   await until(async () => (await billed()).length === 1, 'the room to be settled')
@@ -83,6 +84,11 @@ test('a room that a crash leaves behind is ended, and costs what its vendor says
   assert.equal(entry.cost_amount, legs[entry.id].usd)
   await sleep(100)
   assert.equal((await world.vendor('/_bill')).legs[entry.id].usd, entry.cost_amount, 'it has ended')
+  const { total, calls } = await world.vendor('/_calls')
+  const asked = calls.slice(before - total).map(({ method, path }) => `${method} ${path}`)
+  const room = asked[0].slice('GET '.length)
+  assert.deepEqual(asked, [`GET ${room}`, `POST ${room}/end`, `GET ${room}`])
+  assert.match(room, /conversations\/./, 'its name was kept: it is not looked for')
 })
 
 test('a room is ended after a crash although its vendor fails at first', async () => {
