@@ -60,11 +60,19 @@ recovery_leg_done(struct rt_actor *self, struct recovery *recovery, struct recov
         rt_log(RT_LOG_INFO, "recovery.done", RT_I64("at_ms", rt_wall_ms(self)));
 }
 
+/* One timer for all that waits: who comes later must not keep those who came before waiting. */
+static void
+look_again_later(struct rt_actor *self, struct recovery *recovery)
+{
+    if (!rt_timer_is_armed(&recovery->retry))
+        rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+}
+
 void
 recovery_leg_stall(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
 {
     leg->stalled = true;
-    rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+    look_again_later(self, recovery);
 }
 
 void
@@ -76,16 +84,16 @@ recovery_leg_put_off(struct rt_actor *self, struct recovery *recovery, struct re
     leg->not_before_ns =
         rt_now_ns(self) + (wait_ms < PUT_OFF_MAX_MS ? wait_ms : PUT_OFF_MAX_MS) * RT_NS_PER_MS;
     recovery->running--;
-    rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+    look_again_later(self, recovery);
     begin_some(self, recovery);
 }
 
 static bool
 is_known(const struct recovery *recovery, const char *leg_id)
 {
-    for (struct rt_table_link *link = rt_table_first(&recovery->legs); link != NULL;
-         link = link->newer)
-        if (strcmp(RT_CONTAINER_OF(link, struct recovery_leg, link)->adopted.leg.id, leg_id) == 0)
+    struct rt_table_link *link = NULL;
+    while ((link = rt_table_find(&recovery->by_id, rt_hash_text(leg_id), link)) != NULL)
+        if (strcmp(RT_CONTAINER_OF(link, struct recovery_leg, by_id)->adopted.leg.id, leg_id) == 0)
             return true;
     return false;
 }
@@ -97,10 +105,16 @@ add(struct recovery *recovery, const struct vito_adopted_leg *adopted)
     if (leg == NULL)
         return NULL;
     *leg = (struct recovery_leg){.number = ++recovery->number, .adopted = *adopted};
-    if (rt_table_add(&recovery->legs, &leg->link, rt_hash_u64(leg->number)))
-        return leg;
-    rt_pool_give(leg, sizeof(*leg));
-    return NULL;
+    if (!rt_table_add(&recovery->legs, &leg->link, rt_hash_u64(leg->number))) {
+        rt_pool_give(leg, sizeof(*leg));
+        return NULL;
+    }
+    if (!rt_table_add(&recovery->by_id, &leg->by_id, rt_hash_text(leg->adopted.leg.id))) {
+        rt_table_remove(&recovery->legs, &leg->link);
+        rt_pool_give(leg, sizeof(*leg));
+        return NULL;
+    }
+    return leg;
 }
 
 static void
@@ -165,7 +179,7 @@ on_timer(struct rt_actor *self, struct recovery *recovery, const struct rt_timer
             recovery_leg_step(self, recovery, leg);
     }
     if (is_put_off)
-        rt_timer_set(self, &recovery->retry, RETRY_MS * RT_NS_PER_MS);
+        look_again_later(self, recovery);
     begin_some(self, recovery);
 }
 
@@ -256,6 +270,7 @@ recovery_stop(struct rt_actor *self, void *state, enum rt_exit_reason reason)
         recovery_leg_free(
             recovery, RT_CONTAINER_OF(rt_table_first(&recovery->legs), struct recovery_leg, link));
     rt_table_deinit(&recovery->legs);
+    rt_table_deinit(&recovery->by_id);
 }
 
 const struct rt_behaviour recovery_behaviour = {

@@ -117,20 +117,36 @@ went_well(const struct vendor_closed *closed)
     return closed->error == ADAPTER_ERROR_NONE || closed->error == ADAPTER_ERROR_CUT;
 }
 
+/* A vendor that does not take our key has not looked for the session. */
+static bool
+is_locked_out(const struct vendor_closed *closed)
+{
+    return closed->status == 401 || closed->status == 403;
+}
+
 /* Nobody said that it has ended, or that there is none: somebody has to ask again, however long
  * that takes. Who was not even asked is rejected by us: then a secret is missing. */
 static bool
 may_run_on(const struct recovery_leg *leg, const struct vendor_closed *closed)
 {
-    if (went_well(closed))
-        return closed->opened && closed->stopped == ADAPTER_STOP_IMPOSSIBLE;
-    return closed->error != ADAPTER_ERROR_REJECTED || (!closed->reached && leg->tries < TRIES_MAX);
+    if (closed->opened)
+        return closed->stopped == ADAPTER_STOP_IMPOSSIBLE;
+    if (closed->error != ADAPTER_ERROR_REJECTED)
+        return !went_well(closed);
+    return closed->reached ? is_locked_out(closed) : leg->tries < TRIES_MAX;
 }
 
 /* The tenant may change its key meanwhile. */
 static void
-begin_anew(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg)
+begin_anew(struct rt_actor *self, struct recovery *recovery, struct recovery_leg *leg,
+           const struct vendor_closed *closed)
 {
+    if (leg->tries == 0)
+        rt_log(RT_LOG_WARN, "recovery.put_off", RT_STR("leg", leg->adopted.leg.id),
+               RT_STR("tenant", leg->adopted.tenant_id),
+               RT_STR("provider", leg->adopted.leg.provider_id),
+               RT_STR("error", adapter_error_name(closed->error)),
+               RT_I64("status", closed->status));
     if (leg->config != NULL)
         tenant_config_release(leg->config);
     rt_buffer_release(leg->document);
@@ -269,7 +285,7 @@ recovery_leg_closed(struct rt_actor *self, struct recovery *recovery, struct rec
     if (leg->step != RECOVERY_STOPPING)
         return;
     if (may_run_on(leg, closed) && rt_wall_ms(self) - leg->adopted.leg.at_ms < GIVE_UP_MS) {
-        begin_anew(self, recovery, leg);
+        begin_anew(self, recovery, leg, closed);
         return;
     }
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
@@ -289,6 +305,7 @@ void
 recovery_leg_free(struct recovery *recovery, struct recovery_leg *leg)
 {
     rt_table_remove(&recovery->legs, &leg->link);
+    rt_table_remove(&recovery->by_id, &leg->by_id);
     vito_hold_release(leg->hold);
     if (leg->config != NULL)
         tenant_config_release(leg->config);

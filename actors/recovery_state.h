@@ -22,8 +22,8 @@ enum recovery_step {
 };
 
 struct recovery_leg {
-    struct rt_table_link link; /* by number */
-    uint64_t number;           /* names it to the store, its vendor and the registry */
+    struct rt_table_link link, by_id;
+    uint64_t number; /* names it to the store, its vendor and the registry */
     enum recovery_step step;
     bool is_stray;          /* settled before: it is only to be ended */
     bool stalled;           /* the store was away: the step is done again */
@@ -40,8 +40,9 @@ struct recovery_leg {
 
 struct recovery {
     const struct world *world;
-    struct rt_table legs;
-    uint64_t number; /* the last one given */
+    struct rt_table legs;  /* by number */
+    struct rt_table by_id; /* the same ones, by the leg's own id */
+    uint64_t number;       /* the last one given */
     uint64_t list_request;
     unsigned running;
     bool is_listed;

@@ -91,21 +91,22 @@ test('a room that a crash leaves behind is ended, and costs what its vendor says
   assert.match(room, /conversations\/./, 'its name was kept: it is not looked for')
 })
 
-test('a room is ended after a crash although its vendor fails at first', async () => {
-  const twin = await world.twin('insisted', {
-    policy_config: { limits: { monthly_hard_limit_usd: '10' } },
+for (const kind of ['server_error', 'refuse'])
+  test(`a room is ended after a crash although its vendor answers with ${kind} at first`, async () => {
+    const twin = await world.twin(`insisted-${kind.replace('_', '-')}`, {
+      policy_config: { limits: { monthly_hard_limit_usd: '10' } },
+    })
+    const { session_id: id } = await world.session(twin, { mode: 'video' }).started()
+    await world.fault('tavus', kind, 6)
+    await world.crashAndRestart()
+    let entry
+    await until(async () => {
+      entry = (await world.audit(twin, 'BILLING_EVENT')).find(e => e.session_id === id)
+      return entry !== undefined
+    }, 'the room to be settled')
+    const { legs } = await world.vendor('/_bill')
+    assert.equal(entry.cost_amount, legs[entry.id].usd)
+    await sleep(1500)
+    const later = await world.vendor('/_bill')
+    assert.equal(later.legs[entry.id].usd, entry.cost_amount, 'it costs no more')
   })
-  const { session_id: id } = await world.session(twin, { mode: 'video' }).started()
-  await world.fault('tavus', 'server_error', 6)
-  await world.crashAndRestart()
-  let entry
-  await until(async () => {
-    entry = (await world.audit(twin, 'BILLING_EVENT')).find(e => e.session_id === id)
-    return entry !== undefined
-  }, 'the room to be settled')
-  const { legs } = await world.vendor('/_bill')
-  assert.equal(entry.cost_amount, legs[entry.id].usd)
-  await sleep(1500)
-  const later = await world.vendor('/_bill')
-  assert.equal(later.legs[entry.id].usd, entry.cost_amount, 'it costs no more')
-})
