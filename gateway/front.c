@@ -32,6 +32,7 @@ struct socket {
     struct rt_address actor;
     bool released; /* the actor has ended, or never was */
     bool paused;
+    bool closed; /* by its actor: which may say so again, while what it was sent is on its way */
     unsigned unread;
     size_t unread_bytes;
 };
@@ -79,8 +80,9 @@ static void
 socket_close(void *context, uint16_t code, const char *reason)
 {
     struct socket *socket = context;
-    if (socket->conn == NULL)
+    if (socket->conn == NULL || socket->closed)
         return;
+    socket->closed = true;
     if (code == NET_WS_OVERLOAD)
         cut_for_now(socket->conn, reason);
     else

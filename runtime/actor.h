@@ -195,9 +195,9 @@ void rt_take(struct rt_actor *self, struct rt_message *message);
 
 /*
  * Puts the message being handled aside, unanswered; rt_unstash() sends all such messages to the
- * actor again, oldest first, behind what is in its mailbox by then, however full that is. For
- * actors that cannot work yet. False when out of memory: then it is handled as if it had not been
- * called.
+ * actor again, oldest first, behind what is in its mailbox by then, however full that is. Until
+ * then they count against the mailbox's limits like those that it has not seen. For actors that
+ * cannot work yet. False when out of memory: then it is handled as if it had not been called.
  */
 RT_MUST_USE bool rt_stash(struct rt_actor *self, struct rt_message *message);
 void rt_unstash(struct rt_actor *self);

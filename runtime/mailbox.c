@@ -411,6 +411,21 @@ rt_mailbox_account(struct rt_mailbox *mailbox)
     take_off(mailbox, taken);
 }
 
+/* As if it were sent once more while it is left, so that in the sum it stays where it is. */
+void
+rt_mailbox_set_aside(struct rt_mailbox *mailbox, const struct rt_message *message)
+{
+    if (!(message->flags & RT_MESSAGE_CONTROL))
+        atomic_fetch_add_explicit(&mailbox->sent, load_of(message), memory_order_relaxed);
+}
+
+void
+rt_mailbox_put_back(struct rt_mailbox *mailbox, const struct rt_message *message)
+{
+    if (!(message->flags & RT_MESSAGE_CONTROL))
+        atomic_fetch_sub_explicit(&mailbox->sent, load_of(message), memory_order_relaxed);
+}
+
 /* Closes one lane; the list of what was in it, without `current`. */
 static struct rt_message *
 close_lane(struct rt_mailbox *mailbox, struct rt_queue *lane, struct rt_message *current)

@@ -154,6 +154,15 @@ rt_mailbox_snapshot(struct rt_mailbox *mailbox)
 }
 
 /*
+ * A data message that the receiver has taken to work on it later still waits: it counts against the
+ * limits until it is put back, before it is sent again or given up. Control messages never count.
+ *
+ *   threads    the reader only
+ */
+void rt_mailbox_set_aside(struct rt_mailbox *mailbox, const struct rt_message *message);
+void rt_mailbox_put_back(struct rt_mailbox *mailbox, const struct rt_message *message);
+
+/*
  * Closes both lanes and returns what was not yet begun, oldest control first, or NULL.
  *
  *   current    the message in hand, left by this call; NULL when there is none

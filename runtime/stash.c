@@ -22,12 +22,13 @@ rt_stash(struct rt_actor *self, struct rt_message *message)
         return false;
     *stash = (struct rt_stash){.next = self->stash, .message = message};
     self->stash = stash;
+    rt_mailbox_set_aside(&self->mailbox, message);
     turn->taken = true;
     turn->answered = true; /* its answer comes when it is handled again */
     return true;
 }
 
-/* Takes all, oldest first. */
+/* Takes all, oldest first, off the mailbox's books too. */
 static struct rt_stash *
 take_all(struct rt_actor *actor)
 {
@@ -35,6 +36,7 @@ take_all(struct rt_actor *actor)
     while (actor->stash != NULL) {
         struct rt_stash *stash = actor->stash;
         actor->stash = stash->next;
+        rt_mailbox_put_back(&actor->mailbox, stash->message);
         stash->next = oldest_first;
         oldest_first = stash;
     }

@@ -86,6 +86,23 @@ test('of long frames less is taken at a time', async () => {
   assert.equal((await session.end()).reason, 'USER_EXIT')
 })
 
+test('what a client sends before its session has begun waits in its socket', async () => {
+  const before = residentBytes()
+  await world.fault('tavus', 'hang') // its room does not come, nor does it begin without
+  const session = world.session(await world.twin('eager', RICH), { mode: 'video' })
+  await once(session.socket, 'open')
+  const long = 'x'.repeat(60000)
+  const accepted = () => sent * long.length - session.socket.bufferedAmount
+  let sent = 0
+  for (const end = Date.now() + 2000; Date.now() < end && accepted() < 1 << 28; await sleep(1))
+    for (; session.socket.bufferedAmount < 1 << 22; sent++) session.turn(`t${sent}`, long)
+  assert.ok(!session.frames.some(({ type }) => type === 'session.started'), 'it has not begun')
+  // What the kernel keeps for two sockets is no more than this.
+  assert.ok(accepted() < 1 << 25, `${accepted()} bytes were taken`)
+  assert.ok(residentBytes() - before < 1 << 22, `it has grown by ${residentBytes() - before}`)
+  session.socket.terminate()
+})
+
 test('a header that drips is cut off after five seconds, whatever came of it', async () => {
   const { hostname, port } = new URL(world.gateway.url)
   const dripping = Array.from({ length: 50 }, () => connect({ host: hostname, port }))
