@@ -38,11 +38,11 @@ mode_below_video(const struct session *session)
     return session->config->rules.modes[VITO_VOICE] ? VITO_VOICE : VITO_TEXT;
 }
 
-static void
-begin(struct rt_actor *self, struct session *session)
+void
+session_begin(struct rt_actor *self, struct session *session, struct rt_buffer *join)
 {
     session->phase = SESSION_OPEN;
-    session_emit_started(self, session, NULL);
+    session_emit_started(self, session, join);
     rt_unstash(self);
 }
 
@@ -51,7 +51,7 @@ session_video_failed(struct rt_actor *self, struct session *session, const struc
 {
     session->video_request = 0;
     if (session->phase == SESSION_STARTING) {
-        begin(self, session); /* as asked for, then at once the step down */
+        session_begin(self, session, NULL); /* as asked for, then at once the step down */
         session_change_mode(self, session, mode_below_video(session), problem_token(problem), NULL);
     } else if (session->phase == SESSION_OPEN) {
         session_emit_error(self, session, &session->mode_id, problem);
@@ -75,6 +75,14 @@ session_ask_for_video(struct rt_actor *self, struct session *session)
     rt_request(self, session->tenant, message, session->video_request);
 }
 
+void
+session_video_denied(struct rt_actor *self, struct session *session, const char *reason)
+{
+    struct problem problem = problem_make(PROBLEM_POLICY_DENIED, NULL);
+    snprintf(problem.token, sizeof(problem.token), "%s", reason);
+    session_video_failed(self, session, &problem);
+}
+
 static void
 on_video_admitted(struct rt_actor *self, struct session *session,
                   const struct tenant_admitted *admitted)
@@ -83,9 +91,7 @@ on_video_admitted(struct rt_actor *self, struct session *session,
     if (admitted->problem.reason != PROBLEM_NONE) {
         session_video_failed(self, session, &admitted->problem);
     } else if (admitted->leg.hold == NULL) { /* the policy wants less */
-        struct problem problem = problem_make(PROBLEM_POLICY_DENIED, NULL);
-        RT_TEXT_SET(problem.token, admitted->decision.reason);
-        session_video_failed(self, session, &problem);
+        session_video_denied(self, session, admitted->decision.reason);
     } else if (session->phase == SESSION_ENDING) {
         session_leg_decline(self, session, NULL, &admitted->leg);
     } else {
@@ -95,10 +101,11 @@ on_video_admitted(struct rt_actor *self, struct session *session,
 
 void
 session_video_closed(struct rt_actor *self, struct session *session, const struct session_leg *leg,
-                     const struct vendor_closed *closed)
+                     const struct vendor_closed *closed, bool was_stopped)
 {
-    session->video = NULL;
-    if (session->phase == SESSION_ENDING)
+    if (session->video == leg)
+        session->video = NULL;
+    if (session->phase == SESSION_ENDING || was_stopped)
         return;
     if (leg->opened) {
         if (session->mode == VITO_VIDEO) /* the vendor has ended it by itself */
@@ -191,9 +198,12 @@ on_mode(struct rt_actor *self, struct session *session, const struct frame_in *f
                                               vito_mode_name(frame->mode));
         session_emit_error(self, session, &frame->id, &problem);
     } else if (frame->mode != VITO_VIDEO) {
+        session->video_request = 0; /* what is granted all the same is declined */
+        if (session->video != NULL)
+            session_leg_stop(self, session, session->video, ADAPTER_USER_EXIT, "mode_changed");
         session_change_mode(self, session, frame->mode, "client", NULL);
     } else if (session->mode != VITO_VIDEO && session->video_request == 0 &&
-               session->video == NULL) {
+               (session->video == NULL || session->video->state != LEG_RUNNING)) {
         session->mode_id = frame->id;
         session->video_provider_index = 0;
         session_ask_for_video(self, session);
@@ -285,7 +295,7 @@ on_ready(struct rt_actor *self, struct session *session, const struct session_re
     if (session->mode == VITO_VIDEO && session->transport == TENANT_WEBSOCKET)
         session_ask_for_video(self, session);
     else
-        begin(self, session);
+        session_begin(self, session, NULL);
 }
 
 static void

@@ -172,9 +172,8 @@ static void
 video_opened(struct rt_actor *self, struct session *session, struct rt_buffer *join)
 {
     if (session->phase == SESSION_STARTING) {
-        session->phase = SESSION_OPEN;
-        session_emit_started(self, session, join);
-        rt_unstash(self);
+        session_begin(self, session, join);
+        session_emit_late_warning(self, session, session->video);
     } else {
         session_change_mode(self, session, VITO_VIDEO, "client", join);
     }
@@ -239,11 +238,12 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
         session_leg_spent(self, session, leg);
     if (leg->outcome[0] == '\0')
         RT_TEXT_SET(leg->outcome, outcome_of(closed));
+    bool was_stopped = leg->state == LEG_STOPPING;
     leg->state = LEG_CLOSED;
     if (leg->turn != NULL)
         session_turn_leg_closed(self, session, leg, closed);
     else
-        session_video_closed(self, session, leg, closed);
+        session_video_closed(self, session, leg, closed, was_stopped);
     settle(self, session, leg); /* also while the tenant meters it: that may take long */
 }
 

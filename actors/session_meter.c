@@ -28,14 +28,18 @@ session_leg_renew_at(int64_t allowed, int64_t quantum)
 static void
 cut(struct rt_actor *self, struct session *session, struct session_leg *leg)
 {
+    if (session->phase == SESSION_STARTING)
+        session_begin(self, session, NULL); /* its room did not come in time */
     while (leg->warnings < SESSION_WARNINGS_MIN)
         session_emit_warning(self, session, leg, 0);
     leg->cut_ns = leg->waiting && leg->waiting_ns > leg->final_ns ? leg->waiting_ns : leg->final_ns;
     session_leg_stop(self, session, leg, ADAPTER_COST_LIMIT, "cost_limit");
-    if (leg->final == LEG_FINAL_DOWNGRADE)
-        session_change_mode(self, session, leg->final_to, leg->reason, NULL);
-    else
+    if (leg->final != LEG_FINAL_DOWNGRADE)
         session_end(self, session, SESSION_COST_LIMIT, 4402);
+    else if (session->mode > leg->final_to)
+        session_change_mode(self, session, leg->final_to, leg->reason, NULL);
+    else /* it was asked for from below, and had not begun */
+        session_video_denied(self, session, leg->reason);
 }
 
 /* Nobody could say in time whether it gets more: the ledger is away, or we are late. */
@@ -47,6 +51,8 @@ give_up(struct rt_actor *self, struct session *session, struct session_leg *leg)
                      "whether there is money for more could not be said in time; try again");
     problem.retry_after_s = 1;
     session_leg_stop(self, session, leg, ADAPTER_COST_LIMIT, "store_unavailable");
+    if (session->phase == SESSION_STARTING)
+        session_begin(self, session, NULL);
     session_emit_error(self, session, NULL, &problem);
     session_end(self, session, SESSION_SHUTDOWN, 1013);
 }

@@ -30,7 +30,12 @@ void
 session_emit(struct rt_actor *self, struct session *session, struct rt_message *frame)
 {
     if (frame == NULL) {
+        session->is_mute = true;
         rt_fail(self, "no_memory");
+        return;
+    }
+    if (session->is_mute) {
+        rt_message_destroy(frame);
         return;
     }
     if (session->keyed != NULL && session_keyed_takes(self, session, frame))
@@ -67,7 +72,7 @@ void
 session_emit_usage(struct rt_actor *self, struct session *session, int64_t running_nusd)
 {
     uint64_t now_ns = rt_now_ns(self);
-    if (session->transport == TENANT_ONE_TURN ||
+    if (session->transport == TENANT_ONE_TURN || session->phase == SESSION_STARTING ||
         (session->usage_sent_ns != 0 && now_ns - session->usage_sent_ns < RT_NS_PER_S))
         return; /* at most once a second */
     session->usage_sent_ns = now_ns;
@@ -86,6 +91,11 @@ void
 session_emit_warning(struct rt_actor *self, struct session *session, struct session_leg *leg,
                      int64_t seconds_left)
 {
+    if (session->phase == SESSION_STARTING) { /* session.started comes first */
+        leg->warned_left_s = seconds_left;
+        leg->warned_late_ns = rt_now_ns(self);
+        return;
+    }
     leg->warnings++;
     leg->warned_left_s = seconds_left;
     struct rt_message *message = session_frame(session, FRAME_QUOTA_WARNING, leg->turn);
@@ -95,6 +105,19 @@ session_emit_warning(struct rt_actor *self, struct session *session, struct sess
         frame->warning.remaining_nusd = session->remaining_nusd;
     }
     session_emit(self, session, message);
+}
+
+void
+session_emit_late_warning(struct rt_actor *self, struct session *session, struct session_leg *leg)
+{
+    if (leg->warned_late_ns == 0)
+        return;
+    int64_t late_s = (int64_t)((rt_now_ns(self) - leg->warned_late_ns) / RT_NS_PER_S);
+    int64_t left_s = leg->warned_left_s;
+    if (left_s != VITO_UNLIMITED)
+        left_s = left_s > late_s ? left_s - late_s : 0;
+    leg->warned_late_ns = 0;
+    session_emit_warning(self, session, leg, left_s);
 }
 
 void

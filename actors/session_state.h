@@ -85,7 +85,8 @@ struct session_leg {
     uint64_t cut_ns;                  /* when both were so; 0: it is not cut */
     char reason[PROBLEM_TOKEN_BYTES]; /* of what follows */
     uint32_t warnings;
-    int64_t warned_left_s; /* what the last of them said was left */
+    int64_t warned_left_s;   /* what the last of them said was left */
+    uint64_t warned_late_ns; /* since when the first waits for session.started; 0: it does not */
     bool unproven;
     char outcome[VITO_REASON_BYTES];
     uint64_t metered_ns; /* when last */
@@ -140,7 +141,8 @@ struct session {
     struct vito_bucket_caller caller;
     enum session_phase phase;
     enum vito_mode mode;
-    bool ready; /* the connection may be sent frames */
+    bool ready;   /* the connection may be sent frames */
+    bool is_mute; /* a frame is missing: it fails, and nothing may follow */
     uint64_t seq;
     int64_t began_ms;
 
@@ -184,11 +186,17 @@ void session_watch_expiry(struct rt_actor *self, struct session *session, int64_
 void session_check_end(struct rt_actor *self, struct session *session);
 void session_change_mode(struct rt_actor *self, struct session *session, enum vito_mode to,
                          const char *reason, struct rt_buffer *join);
+/* STARTING becomes OPEN. `join` is NULL without a room. */
+void session_begin(struct rt_actor *self, struct session *session, struct rt_buffer *join);
 void session_ask_for_video(struct rt_actor *self, struct session *session);
+/* `was_stopped`: by us, so that nobody else is asked for video. */
 void session_video_closed(struct rt_actor *self, struct session *session,
-                          const struct session_leg *leg, const struct vendor_closed *closed);
+                          const struct session_leg *leg, const struct vendor_closed *closed,
+                          bool was_stopped);
+/* It is not had, and who asked is told: for a problem, or since a policy gave that reason. */
 void session_video_failed(struct rt_actor *self, struct session *session,
                           const struct problem *problem);
+void session_video_denied(struct rt_actor *self, struct session *session, const char *reason);
 
 /* session_turn.c */
 /* `text` is NULL when there was no memory for it. */
@@ -298,6 +306,9 @@ void session_emit_started(struct rt_actor *self, struct session *session, struct
 void session_emit_usage(struct rt_actor *self, struct session *session, int64_t running_nusd);
 void session_emit_warning(struct rt_actor *self, struct session *session, struct session_leg *leg,
                           int64_t seconds_left);
+/* What had to wait, if anything had. */
+void session_emit_late_warning(struct rt_actor *self, struct session *session,
+                               struct session_leg *leg);
 void session_emit_error(struct rt_actor *self, struct session *session, const struct frame_id *id,
                         const struct problem *problem);
 void session_remember(struct session *session, const char *role, const void *text,

@@ -110,3 +110,56 @@ for (const kind of ['server_error', 'refuse'])
     const later = await world.vendor('/_bill')
     assert.equal(later.legs[entry.id].usd, entry.cost_amount, 'it costs no more')
   })
+
+// A world whose next room takes that many seconds to come; from 3 on.
+async function withSlowRoom(seconds, act) {
+  const latencyMs = `${(seconds - 2) * 100}`
+  const slow = await World.start({ simulator: ['--latency-ms', latencyMs] })
+  try {
+    await slow.fault('tavus', 'slow')
+    await act(slow)
+  } finally {
+    await slow.stop()
+  }
+}
+
+const limited = usd => ({ policy_config: { limits: { monthly_hard_limit_usd: usd } } })
+
+test('until its room has come a session says nothing, and then what it had to say', () =>
+  withSlowRoom(4, async slow => {
+    const session = slow.session(await slow.twin('slow', limited('0.10')), { mode: 'video' })
+    const warning = await session.frame('quota.warning')
+    const [first] = session.frames
+    assert.equal(first.type, 'session.started')
+    assert.equal(first.seq, 1)
+    assert.match(first.join.conversation_url, /^https?:/)
+    assert.equal(warning.seq, 2, 'it had waited')
+    assert.equal((await session.frame('session.ended')).reason, 'COST_LIMIT')
+  }))
+
+test('when the money is at an end before its room has come, a session begins and ends', () =>
+  withSlowRoom(7, async slow => {
+    const twin = await slow.twin('poor', limited('0.05'))
+    const session = slow.session(twin, { mode: 'video' })
+    assert.equal((await session.frame('session.ended')).reason, 'COST_LIMIT')
+    const types = session.frames.map(({ type }) => type).filter(type => type !== 'usage')
+    assert.deepEqual(types, ['session.started', 'quota.warning', 'quota.warning'])
+    await compareWithBill(assert, slow, twin, '0.01')
+  }))
+
+test('who does not want video any more before it comes stays in voice, and the room is ended', () =>
+  withSlowRoom(4, async slow => {
+    const twin = await slow.twin('undecided', limited('1'))
+    const session = slow.session(twin, { mode: 'voice' })
+    await session.started()
+    session.send({ type: 'mode', id: 'm1', mode: 'video' })
+    await until(async () => (await slow.vendor('/_calls')).total > 0, 'the room to be asked for')
+    session.send({ type: 'mode', id: 'm2', mode: 'voice' })
+    await until(async () => (await slow.audit(twin, 'BILLING_EVENT')).length === 1, 'its end')
+    const [entry] = await slow.audit(twin, 'BILLING_EVENT')
+    assert.equal(entry.outcome, 'mode_changed')
+    await compareWithBill(assert, slow, twin, '0.01')
+    const types = new Set(session.frames.map(({ type }) => type))
+    assert.deepEqual([...types], ['usage'])
+    assert.equal((await session.end()).reason, 'USER_EXIT')
+  }))

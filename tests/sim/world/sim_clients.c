@@ -240,7 +240,9 @@ note_seq(struct sim_client *client, const char *json, size_t size_bytes)
     if (session_id[0] == '\0')
         return true; /* there is no session: it was refused */
     if (strcmp(session_id, client->session_id) != 0) {
+        static const char first[] = "{\"type\":\"session.started\"";
         CHECK(seq == 1 && client->session_id[0] == '\0');
+        CHECK(size_bytes >= sizeof(first) && memcmp(json, first, sizeof(first) - 1) == 0);
         memcpy(client->session_id, session_id, sizeof(session_id));
         read_text("\"resume_token\":\"", json, size_bytes, client->token, sizeof(client->token));
     }
