@@ -8,6 +8,7 @@ import { startStore } from './stores.mjs'
 const REST_MS = 15000
 const ORPHAN_MS = 2000
 const SERVICE_MS = 3000
+const SPEND_MS = 8000
 const TURN_AT_MOST_NUSD = 20000000n
 
 export const INVARIANTS = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6']
@@ -159,6 +160,14 @@ export class Campaign {
     for (const proxy of this.store.proxies) proxy.rest()
   }
 
+  // On a slow machine the faults are over before anybody is near a limit: and that is what they are
+  // for.
+  async letSpend(load) {
+    await sleep(200)
+    const end = Date.now() + SPEND_MS
+    while (!load.isSpent && Date.now() < end) await sleep(50)
+  }
+
   async round() {
     this.rounds++
     const { gateways } = this.store
@@ -166,7 +175,7 @@ export class Campaign {
     const load = new Load(this.loaded, new Random(this.random.next()), this.store.airedUsd)
     await load.start(`r${this.rounds}`)
     await this.strikeSometimes()
-    await sleep(200)
+    await this.letSpend(load)
     await load.stop()
     const stopped = Date.now()
     this.turns.push(...load.turns.splice(0))

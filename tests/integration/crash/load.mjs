@@ -31,6 +31,7 @@ export class Load {
     this.refused = 0
     this.failed = 0
     this.running = true
+    this.isSpent = false // the tight twin has no money left
     this.tasks = []
     this.open = new Set()
   }
@@ -74,7 +75,9 @@ export class Load {
     const answer = await this.pick().turn(twin, { text: `[tokens:${tokens}] hello`, mode: 'text' })
     if (answer.status === 200) this.note(twin, answer.body)
     else this.refused++
-    if (answer.status === 402) await sleep(100)
+    if (answer.status !== 402) return
+    this.isSpent = this.isSpent || twin === this.twins.tight
+    await sleep(100)
   }
 
   // Opens a session, does `act` with it, ends it, and keeps its bill.
