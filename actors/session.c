@@ -9,26 +9,33 @@
 
 enum { ENDING_MAX_MS = 12000, TICK_MS = 1000, EXPIRY_WARNING_MS = 30000 };
 
+static void
+emit_mode_changed(struct rt_actor *self, struct session *session, enum vito_mode from,
+                  const char *reason, struct rt_buffer *join)
+{
+    struct rt_message *message = session_frame(session, FRAME_MODE_CHANGED, NULL);
+    if (message != NULL) {
+        struct frame_out *frame = rt_message_payload(message);
+        frame->mode.from = from;
+        frame->mode.to = session->mode;
+        snprintf(frame->mode.reason, sizeof(frame->mode.reason), "%s", reason);
+        message->buffer = rt_buffer_acquire(join);
+    }
+    session_emit(self, session, message);
+}
+
 void
 session_change_mode(struct rt_actor *self, struct session *session, enum vito_mode to,
                     const char *reason, struct rt_buffer *join)
 {
     enum vito_mode from = session->mode;
-    if (from == to)
-        return;
     session->mode = to;
-    if (session->transport == TENANT_ONE_TURN || session->phase == SESSION_ENDING)
+    if (from != to && session->transport != TENANT_ONE_TURN && session->phase != SESSION_ENDING)
+        emit_mode_changed(self, session, from, reason, join);
+    if (to == VITO_VIDEO)
         return;
-    struct rt_message *message = session_frame(session, FRAME_MODE_CHANGED, NULL);
-    if (message != NULL) {
-        struct frame_out *frame = rt_message_payload(message);
-        frame->mode.from = from;
-        frame->mode.to = to;
-        snprintf(frame->mode.reason, sizeof(frame->mode.reason), "%s", reason);
-        message->buffer = rt_buffer_acquire(join);
-    }
-    session_emit(self, session, message);
-    if (to < VITO_VIDEO && session->video != NULL)
+    session->wants_video = false;
+    if (session->video != NULL)
         session_leg_stop(self, session, session->video, ADAPTER_USER_EXIT, "mode_changed");
 }
 
@@ -50,6 +57,7 @@ void
 session_video_failed(struct rt_actor *self, struct session *session, const struct problem *problem)
 {
     session->video_request = 0;
+    session->wants_video = false;
     if (session->phase == SESSION_STARTING) {
         session_begin(self, session, NULL); /* as asked for, then at once the step down */
         session_change_mode(self, session, mode_below_video(session), problem_token(problem), NULL);
@@ -88,12 +96,13 @@ on_video_admitted(struct rt_actor *self, struct session *session,
                   const struct tenant_admitted *admitted)
 {
     session->video_request = 0;
-    if (admitted->problem.reason != PROBLEM_NONE) {
+    if (session->phase == SESSION_ENDING || !session->wants_video) {
+        if (admitted->leg.hold != NULL)
+            session_leg_decline(self, session, NULL, &admitted->leg);
+    } else if (admitted->problem.reason != PROBLEM_NONE) {
         session_video_failed(self, session, &admitted->problem);
     } else if (admitted->leg.hold == NULL) { /* the policy wants less */
         session_video_denied(self, session, admitted->decision.reason);
-    } else if (session->phase == SESSION_ENDING) {
-        session_leg_decline(self, session, NULL, &admitted->leg);
     } else {
         session_leg_start(self, session, NULL, &admitted->leg);
     }
@@ -103,10 +112,14 @@ void
 session_video_closed(struct rt_actor *self, struct session *session, const struct session_leg *leg,
                      const struct vendor_closed *closed, bool was_stopped)
 {
-    if (session->video == leg)
-        session->video = NULL;
-    if (session->phase == SESSION_ENDING || was_stopped)
+    session->video = NULL;
+    if (session->phase == SESSION_ENDING)
         return;
+    if (was_stopped) {
+        if (session->wants_video)
+            session_ask_for_video(self, session);
+        return;
+    }
     if (leg->opened) {
         if (session->mode == VITO_VIDEO) /* the vendor has ended it by itself */
             session_change_mode(self, session, mode_below_video(session), "vendor_ended", NULL);
@@ -198,15 +211,13 @@ on_mode(struct rt_actor *self, struct session *session, const struct frame_in *f
                                               vito_mode_name(frame->mode));
         session_emit_error(self, session, &frame->id, &problem);
     } else if (frame->mode != VITO_VIDEO) {
-        session->video_request = 0; /* what is granted all the same is declined */
-        if (session->video != NULL)
-            session_leg_stop(self, session, session->video, ADAPTER_USER_EXIT, "mode_changed");
         session_change_mode(self, session, frame->mode, "client", NULL);
-    } else if (session->mode != VITO_VIDEO && session->video_request == 0 &&
-               (session->video == NULL || session->video->state != LEG_RUNNING)) {
+    } else if (session->mode != VITO_VIDEO && !session->wants_video) {
         session->mode_id = frame->id;
         session->video_provider_index = 0;
-        session_ask_for_video(self, session);
+        session->wants_video = true;
+        if (session->video == NULL && session->video_request == 0)
+            session_ask_for_video(self, session);
     }
 }
 
@@ -292,7 +303,8 @@ on_ready(struct rt_actor *self, struct session *session, const struct session_re
     int64_t session_ms = session->config->rules.limits.session_ms;
     if (session_ms != VITO_UNLIMITED)
         rt_timer_set(self, &session->duration_timer, (uint64_t)session_ms * RT_NS_PER_MS);
-    if (session->mode == VITO_VIDEO && session->transport == TENANT_WEBSOCKET)
+    session->wants_video = session->mode == VITO_VIDEO && session->transport == TENANT_WEBSOCKET;
+    if (session->wants_video)
         session_ask_for_video(self, session);
     else
         session_begin(self, session, NULL);
@@ -339,7 +351,9 @@ on_failed(struct rt_actor *self, struct session *session, struct rt_message *mes
     enum rt_status status = ((struct rt_failed *)rt_message_payload(message))->status;
     if (session->video_request != 0 && message->request_id == session->video_request) {
         struct problem problem = problem_make(PROBLEM_OVERLOAD, NULL);
-        session_video_failed(self, session, &problem);
+        session->video_request = 0;
+        if (session->wants_video)
+            session_video_failed(self, session, &problem);
     } else if (!session_on_turn_failed(self, session, message->request_id, status)) {
         session_leg_request_failed(self, session, message->request_id);
     }

@@ -36,10 +36,10 @@ cut(struct rt_actor *self, struct session *session, struct session_leg *leg)
     session_leg_stop(self, session, leg, ADAPTER_COST_LIMIT, "cost_limit");
     if (leg->final != LEG_FINAL_DOWNGRADE)
         session_end(self, session, SESSION_COST_LIMIT, 4402);
-    else if (session->mode > leg->final_to)
+    else if (leg == session->video && session->mode != VITO_VIDEO)
+        session_video_denied(self, session, leg->reason); /* asked for from below: not begun */
+    else
         session_change_mode(self, session, leg->final_to, leg->reason, NULL);
-    else /* it was asked for from below, and had not begun */
-        session_video_denied(self, session, leg->reason);
 }
 
 /* Nobody could say in time whether it gets more: the ledger is away, or we are late. */

@@ -153,6 +153,7 @@ struct session {
     struct session_leg *legs;
     struct session_leg *video; /* of them, or NULL */
     uint64_t video_request;    /* admission of a video leg under way, or 0 */
+    bool wants_video;          /* or has it: the last thing that was said of it */
     uint32_t video_provider_index;
     struct frame_id mode_id; /* of the frame that asked for video later */
 

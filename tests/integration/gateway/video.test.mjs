@@ -142,8 +142,9 @@ test('when the money is at an end before its room has come, a session begins and
     const twin = await slow.twin('poor', limited('0.05'))
     const session = slow.session(twin, { mode: 'video' })
     assert.equal((await session.frame('session.ended')).reason, 'COST_LIMIT')
-    const types = session.frames.map(({ type }) => type).filter(type => type !== 'usage')
-    assert.deepEqual(types, ['session.started', 'quota.warning', 'quota.warning'])
+    const [first, ...others] = session.frames.filter(({ type }) => type !== 'usage')
+    assert.equal(first.type, 'session.started')
+    assert.ok(others.length >= 2 && others.every(({ type }) => type === 'quota.warning'))
     await compareWithBill(assert, slow, twin, '0.01')
   }))
 
@@ -159,7 +160,26 @@ test('who does not want video any more before it comes stays in voice, and the r
     const [entry] = await slow.audit(twin, 'BILLING_EVENT')
     assert.equal(entry.outcome, 'mode_changed')
     await compareWithBill(assert, slow, twin, '0.01')
-    const types = new Set(session.frames.map(({ type }) => type))
-    assert.deepEqual([...types], ['usage'])
+    assert.ok(
+      session.frames.every(({ type }) => type === 'usage'),
+      'nothing was said of it',
+    )
     assert.equal((await session.end()).reason, 'USER_EXIT')
+  }))
+
+test('of many wishes for a mode the last one counts, and one room at a time is asked for', () =>
+  withSlowRoom(3, async slow => {
+    const twin = await slow.twin('fickle', limited('1'))
+    const session = slow.session(twin, { mode: 'voice' })
+    await session.started()
+    for (let i = 0; i < 101; i++)
+      session.send({ type: 'mode', id: `m${i}`, mode: i % 2 ? 'voice' : 'video' })
+    const changed = await session.frame('mode.changed')
+    assert.equal(changed.to, 'video')
+    assert.match(changed.join.conversation_url, /^https?:/)
+    const { calls } = await slow.vendor('/_calls')
+    const creates = calls.filter(({ method, path }) => method === 'POST' && !path.endsWith('/end'))
+    assert.ok(creates.length <= 2, `${creates.length} rooms`)
+    await session.end()
+    await compareWithBill(assert, slow, twin, '0.01')
   }))
