@@ -211,18 +211,12 @@ outcome_of(const struct vendor_closed *closed)
     return closed->error == ADAPTER_ERROR_NONE ? "completed" : adapter_error_name(closed->error);
 }
 
-/* Whether nobody can say what was used. A stream that was cut tells by what came of it. */
 static bool
-is_unproven(const struct session_leg *leg, const struct vendor_closed *closed)
+has_come(const struct session_leg *leg, const struct vendor_closed *closed)
 {
-    if (closed->stopped == ADAPTER_STOP_IMPOSSIBLE)
-        return true;
-    if (closed->error != ADAPTER_ERROR_UNKNOWN || !closed->reached)
-        return false;
-    bool something_came = leg->grant.mode == VITO_TEXT
-                              ? leg->turn != NULL && leg->turn->answer_bytes > 0
-                              : closed->media_ms > 0;
-    return !something_came;
+    if (leg->grant.mode == VITO_TEXT)
+        return leg->turn != NULL && leg->turn->answer_bytes > 0;
+    return closed->media_ms > 0;
 }
 
 void
@@ -233,7 +227,7 @@ session_on_vendor_closed(struct rt_actor *self, struct session *session, struct 
     if (leg == NULL || leg->state == LEG_CLOSED || leg->state == LEG_SETTLING)
         return;
     leg->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
-    leg->unproven = is_unproven(leg, closed);
+    leg->unproven = vendor_is_unproven(closed, has_come(leg, closed));
     if (leg->state == LEG_RUNNING && closed->is_spent)
         session_leg_spent(self, session, leg);
     if (leg->outcome[0] == '\0')

@@ -11,6 +11,7 @@
 #include "actors/metrics.h"
 #include "actors/tenant_state.h"
 #include "actors/turn_answer.h"
+#include "actors/vendor.h"
 #include "runtime/assert.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
@@ -433,7 +434,8 @@ tenant_on_vendor_closed(struct rt_actor *self, struct tenant *tenant, struct rt_
         return;
     leg->row.use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
     RT_TEXT_SET(leg->row.outcome, "abandoned");
-    tenant_leg_settle(self, tenant, leg, closed->stopped == ADAPTER_STOP_IMPOSSIBLE);
+    tenant_leg_settle(self, tenant, leg,
+                      vendor_is_unproven(closed, closed->tokens > 0 || closed->media_ms > 0));
 }
 
 void

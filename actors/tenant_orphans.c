@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "actors/tenant_state.h"
+#include "actors/vendor.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
 #include "runtime/text.h"
@@ -148,8 +149,9 @@ tenant_on_orphan_closed(struct rt_actor *self, struct tenant *tenant,
     if (orphan == NULL || orphan->settling)
         return orphan != NULL;
     orphan->use = (struct vito_use){.tokens = closed->tokens, .media_ms = closed->media_ms};
-    bool proven = closed->stopped != ADAPTER_STOP_IMPOSSIBLE;
-    orphan->cost_nusd = proven ? price(tenant, orphan) : orphan->open.held_nusd;
+    bool has_come = closed->tokens > 0 || closed->media_ms > 0;
+    bool unproven = vendor_is_unproven(closed, has_come);
+    orphan->cost_nusd = unproven ? orphan->open.held_nusd : price(tenant, orphan);
     submit(self, tenant, orphan);
     return true;
 }

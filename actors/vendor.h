@@ -15,6 +15,7 @@
 #ifndef ACTORS_VENDOR_H
 #define ACTORS_VENDOR_H
 
+#include "actors/messages.h"
 #include "actors/world.h"
 #include "runtime/actor.h"
 
@@ -39,5 +40,14 @@ extern const struct rt_behaviour vendor_behaviour;
  *   threads    any
  */
 struct rt_message *vendor_open_create(void);
+
+/*
+ * Whether nobody can say what a leg has used, so that all it held has to count. One that was cut in
+ * the middle tells by what came of it.
+ *
+ *   something_came   text, audio or time in a room, by whoever counts it
+ *   threads          any
+ */
+bool vendor_is_unproven(const struct vendor_closed *closed, bool something_came);
 
 #endif

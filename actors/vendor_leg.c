@@ -142,6 +142,14 @@ tell_closed(struct vendor *vendor, struct rt_address to, const struct vendor_clo
     rt_send_control(vendor->self, to, message);
 }
 
+bool
+vendor_is_unproven(const struct vendor_closed *closed, bool something_came)
+{
+    if (closed->stopped == ADAPTER_STOP_IMPOSSIBLE)
+        return true;
+    return closed->error == ADAPTER_ERROR_UNKNOWN && closed->reached && !something_came;
+}
+
 /* What costs by the clock, and may do so for longer than anybody waits for its end. */
 static void
 hand_over(const struct vendor *vendor, const struct vendor_leg *leg, enum adapter_stopped stopped)

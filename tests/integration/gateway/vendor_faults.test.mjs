@@ -1,6 +1,7 @@
 // Vendors that refuse, hang, send garbage or cut the stream: the turn gets a clear answer, the
 // session lives on, and the ledger says what the vendor will charge.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { World, compareWithBill, sleep, until } from '../harness.mjs'
 
@@ -194,4 +195,18 @@ test('a room that was made and not heard of is ended when it can be', async () =
     () => world.gateway.stderr.includes(`leg.ended_late leg="${entry.id}"`),
     'it to be told',
   )
+})
+
+test('a create that nobody has heard of when its session has gone costs what it held', async () => {
+  const twin = await world.twin('unheard-of', RICH)
+  await world.fault('tavus', 'hang')
+  const session = world.session(twin, { mode: 'video' })
+  await once(session.socket, 'open')
+  await until(async () => Number((await world.balance(twin)).held_usd) > 0, 'its hold')
+  const { held_usd: held } = await world.balance(twin)
+  session.socket.terminate()
+  await until(async () => (await world.audit(twin, 'BILLING_EVENT')).length === 1, 'its end')
+  const [entry] = await world.audit(twin, 'BILLING_EVENT')
+  assert.equal(entry.outcome, 'abandoned')
+  assert.equal(entry.cost_amount, held)
 })
