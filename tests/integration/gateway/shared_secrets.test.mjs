@@ -185,6 +185,8 @@ test('without the store no ticket is given, and none lets anybody in', async () 
     const first = await Promise.race([session.frame('session.started'), session.closed])
     return first.type === 'session.started'
   }, 'the ticket to be good again: it was not used')
+  const path = `/api/tenants/${twin.id}/keys`
+  await until(async () => (await world.admin('POST', path)).status === 201, 'the store elsewhere')
 })
 
 test('the master key is not replaced under the other gateways', async () => {
