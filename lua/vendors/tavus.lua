@@ -22,6 +22,7 @@ local provider = require "twin.provider"
 local PATH = "/v2/conversations"
 local REPLICA_DEFAULT = "rfe12d8b9597" -- a stock replica; a conversation must have some face
 local TICK_MS = 5000 -- of the meter; the host keeps the clock in between
+local END_SLEEP_MS = 500 -- before what was ended and goes on is ended again
 local LOOK_EVERY_MS = 15000 -- whether the vendor has ended the conversation
 local CALL_SECONDS_MAX = 3600 -- Tavus' own limit
 local CALL_SECONDS_MIN = 5
@@ -155,11 +156,14 @@ local function conversation_of(config, limits)
   }
 end
 
--- Ends a conversation. True: it has ended, now or before.
+-- Ends a conversation: "before" when it had ended, "now", or "unclear" when what answered may be
+-- something else than the vendor; or nil and an error.
 local function end_conversation(id)
   local answer, err = call("POST", PATH .. "/" .. id .. "/end")
-  if answer ~= nil or err.status == 400 or err.status == 404 then
-    return true
+  if answer ~= nil then
+    return (answer.text == "" or answer.body ~= nil) and "now" or "unclear"
+  elseif err.status == 400 or err.status == 404 then
+    return "before"
   end
   return nil, err
 end
@@ -249,7 +253,9 @@ local function find_session(config, is_last)
       return nil, err
     end
     local found = answer.body
-    if type(found) == "table" and found.conversation_id == config.vendor_ref and
+    if type(found) ~= "table" then
+      return nil, provider.error("malformed", "a conversation that is none", answer.status)
+    elseif found.conversation_id == config.vendor_ref and
       found.conversation_name == config.leg_id then
       return found
     end
@@ -329,21 +335,23 @@ local function shutdown_ms(conversation)
   return nil
 end
 
--- The vendor's own figure, when it has one.
+-- Reports the vendor's own figure, when it has one. Its status of the conversation, or nil.
 local function settle(session, usage)
   local answer = call("GET", PATH .. "/" .. session.vendor_ref .. "?verbose=true")
   local conversation = answer ~= nil and answer.body
   if type(conversation) ~= "table" then
-    return
+    return nil
   end
   local created_ms = clock.parse(conversation.created_at or session.created_at)
   local ended_ms = shutdown_ms(conversation)
   if created_ms ~= nil and ended_ms ~= nil and ended_ms >= created_ms then
     usage.final { media_ms = ended_ms - created_ms }
   end
+  return conversation.status
 end
 
-function tavus.terminate(session, _, usage)
+-- Ends it, and looks. True: it may go on all the same.
+local function end_and_look(session, usage)
   local ended, err = end_conversation(session.vendor_ref)
   if ended == nil and err.kind ~= "rejected" then
     ended, err = end_conversation(session.vendor_ref)
@@ -352,8 +360,21 @@ function tavus.terminate(session, _, usage)
   if ended == nil then
     return nil, err
   end
-  settle(session, usage)
-  return "stopped"
+  local status = settle(session, usage)
+  return ended ~= "before" and (status == "active" or (status == nil and ended == "unclear"))
+end
+
+-- Its status may lag behind its end, so it is ended a second time before that is an error.
+function tavus.terminate(session, _, usage)
+  local goes_on, err = end_and_look(session, usage)
+  if goes_on then
+    clock.sleep(END_SLEEP_MS)
+    goes_on, err = end_and_look(session, usage)
+  end
+  if goes_on == false then
+    return "stopped"
+  end
+  return nil, err or provider.error("unknown", "it goes on although its end was acknowledged")
 end
 
 return tavus

@@ -168,20 +168,21 @@ async function hasEnded(leg) {
   return before !== undefined && (await bill()) === before
 }
 
-test('a room that its vendor does not end is ended when it can be', async () => {
-  const twin = await world.twin('would-not-end', RICH)
-  const session = world.session(twin, { mode: 'video' })
-  await session.started()
-  await world.fault('tavus', 'server_error', 7)
-  await session.end()
-  const [entry] = await world.audit(twin, 'BILLING_EVENT')
-  assert.equal(await hasEnded(entry.id), false)
-  await until(() => hasEnded(entry.id), 'the room to be ended')
-  await until(
-    () => world.gateway.stderr.includes(`leg.ended_late leg="${entry.id}"`),
-    'it to be told',
-  )
-})
+for (const kind of ['server_error', 'garbage'])
+  test(`a room that its vendor does not end, with ${kind}, is ended when it can be`, async () => {
+    const twin = await world.twin(`would-not-end-${kind.replace('_', '-')}`, RICH)
+    const session = world.session(twin, { mode: 'video' })
+    await session.started()
+    await world.fault('tavus', kind, 7)
+    await session.end()
+    const [entry] = await world.audit(twin, 'BILLING_EVENT')
+    assert.equal(await hasEnded(entry.id), false)
+    await until(() => hasEnded(entry.id), 'the room to be ended')
+    await until(
+      () => world.gateway.stderr.includes(`leg.ended_late leg="${entry.id}"`),
+      'it to be told',
+    )
+  })
 
 test('a room that was made and not heard of is ended when it can be', async () => {
   const twin = await world.twin('unheard', RICH)

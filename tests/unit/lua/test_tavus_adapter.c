@@ -256,7 +256,7 @@ Test(tavus_adapter, without_the_vendors_times_the_clock_stands)
         int status;
         const char *body;
     } answers[] = {
-        {200, "@tavus_created.json"},
+        {200, "{\"status\":\"ended\"}"},
         {200, "{\"events\":[{\"event_type\":\"system.shutdown\",\"timestamp\":\"soon\"}]}"},
         {200, "{\"events\":[{\"event_type\":\"system.shutdown\",\"timestamp\":"
               "\"2026-11-21T21:00:00Z\"}]}"},
@@ -291,6 +291,55 @@ Test(tavus_adapter, an_end_that_fails_is_tried_twice_and_then_reported)
     cr_assert_eq(leg->ends, 2);
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_RETRYABLE);
     cr_assert_eq(leg->result.status, 500);
+}
+
+static void
+end_that_is_not_seen(void)
+{
+    create();
+    fake_terminate(leg, ADAPTER_USER_EXIT);
+    answer("POST", "/v2/conversations/" ID "/end", 200, "");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_created.json");
+    fake_pass(leg, 500);
+}
+
+Test(tavus_adapter, an_end_that_the_vendor_does_not_show_is_asked_for_again)
+{
+    end_that_is_not_seen();
+    answer("POST", "/v2/conversations/" ID "/end", 200, "");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_ended.json");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
+    cr_assert_eq(leg->result.stopped, ADAPTER_STOPPED);
+    cr_assert_eq(leg->final_count, 1, "the vendor's own figure counts");
+}
+
+Test(tavus_adapter, who_says_that_it_had_ended_before_is_believed)
+{
+    end_that_is_not_seen();
+    answer("POST", "/v2/conversations/" ID "/end", 400, "{\"error\":\"Invalid conversation_id\"}");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_created.json");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_NONE, "%s", leg->detail);
+    cr_assert_eq(leg->result.stopped, ADAPTER_STOPPED);
+}
+
+Test(tavus_adapter, a_room_that_goes_on_after_two_ends_is_reported)
+{
+    end_that_is_not_seen();
+    answer("POST", "/v2/conversations/" ID "/end", 200, "");
+    answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "@tavus_created.json");
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "%s", leg->detail);
+}
+
+Test(tavus_adapter, an_end_that_nothing_but_a_strange_page_speaks_of_is_reported)
+{
+    create();
+    fake_terminate(leg, ADAPTER_USER_EXIT);
+    for (int i = 0; i < 2; i++) {
+        answer("POST", "/v2/conversations/" ID "/end", 200, "<html>");
+        answer("GET", "/v2/conversations/" ID "?verbose=true", 200, "<html>");
+        fake_pass(leg, 500);
+    }
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_UNKNOWN, "%s", leg->detail);
 }
 
 #define ACTIVE "/v2/conversations?status=active&limit=50&page="
@@ -479,6 +528,16 @@ Test(tavus_adapter, a_room_of_that_id_and_another_name_is_not_ended)
         fake_pass(leg, 500);
     }
     cr_assert_eq(leg->result.error, ADAPTER_ERROR_REJECTED);
+}
+
+Test(tavus_adapter, what_is_no_conversation_says_nothing_of_a_room)
+{
+    fake_initialize(leg, "tavus", RECLAIM_BY_REF, "{}");
+    for (int look = 0; look < 4; look++) {
+        answer("GET", "/v2/conversations/" ID, 200, "<html>");
+        fake_pass(leg, 500);
+    }
+    cr_assert_eq(leg->result.error, ADAPTER_ERROR_MALFORMED, "somebody has to ask again");
 }
 
 Test(tavus_adapter, a_room_that_its_vendor_does_not_know_any_more_is_given_up)
