@@ -1,6 +1,10 @@
 // EV-04: a minute of video, a real one, is one entry of the trail at what the vendor charges.
 import assert from 'node:assert/strict'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { World, compareWithBill, sleep, until } from '../harness.mjs'
 
 let world
@@ -112,9 +116,9 @@ for (const kind of ['server_error', 'refuse'])
   })
 
 // A world whose next room takes that many seconds to come; from 3 on.
-async function withSlowRoom(seconds, act) {
+async function withSlowRoom(seconds, act, env = {}) {
   const latencyMs = `${(seconds - 2) * 100}`
-  const slow = await World.start({ simulator: ['--latency-ms', latencyMs] })
+  const slow = await World.start({ simulator: ['--latency-ms', latencyMs], env })
   try {
     await slow.fault('tavus', 'slow')
     await act(slow)
@@ -148,6 +152,47 @@ test('when the money is at an end before its room has come, a session begins and
     await compareWithBill(assert, slow, twin, '0.01')
   }))
 
+const ENOUGH = `
+local decision = require "twin.decision"
+return {
+  name = "enough",
+  version = 1,
+  admit = function() return decision.pass() end,
+  meter = function(session)
+    return session.mode == "video" and decision.downgrade("voice", "enough") or decision.pass()
+  end,
+}`
+
+test('a policy that takes video back before it has come begins the session, and lowers it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'twin-policies-'))
+  const policies = fileURLToPath(new URL('../../../policies', import.meta.url))
+  await cp(policies, directory, { recursive: true })
+  await writeFile(join(directory, 'enough.lua'), ENOUGH)
+  const act = async slow => {
+    const twin = await slow.twin('enough', { policy: 'enough', ...limited('1') })
+    const session = slow.session(twin, { mode: 'video' })
+    const changed = await session.frame('mode.changed')
+    assert.deepEqual([changed.to, changed.reason], ['voice', 'enough'])
+    const [first] = session.frames
+    assert.deepEqual([first.type, first.seq, first.join], ['session.started', 1, undefined])
+    await until(async () => (await slow.audit(twin, 'BILLING_EVENT')).length === 1, 'its end')
+    await compareWithBill(assert, slow, twin, '0.01')
+    assert.equal((await creates(slow)).length, 1, 'it is not asked for again')
+    assert.equal((await session.end()).reason, 'USER_EXIT')
+  }
+  try {
+    await withSlowRoom(6, act, { TWIN_POLICY_DIR: directory })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+// The rooms that its vendor was asked for.
+async function creates(slow) {
+  const { calls } = await slow.vendor('/_calls')
+  return calls.filter(({ method, path }) => method === 'POST' && !path.endsWith('/end'))
+}
+
 test('who does not want video any more before it comes stays in voice, and the room is ended', () =>
   withSlowRoom(4, async slow => {
     const twin = await slow.twin('undecided', limited('1'))
@@ -164,6 +209,8 @@ test('who does not want video any more before it comes stays in voice, and the r
       session.frames.every(({ type }) => type === 'usage'),
       'nothing was said of it',
     )
+    await sleep(500)
+    assert.equal((await creates(slow)).length, 1, 'it is not asked for again')
     assert.equal((await session.end()).reason, 'USER_EXIT')
   }))
 
@@ -177,9 +224,8 @@ test('of many wishes for a mode the last one counts, and one room at a time is a
     const changed = await session.frame('mode.changed')
     assert.equal(changed.to, 'video')
     assert.match(changed.join.conversation_url, /^https?:/)
-    const { calls } = await slow.vendor('/_calls')
-    const creates = calls.filter(({ method, path }) => method === 'POST' && !path.endsWith('/end'))
-    assert.ok(creates.length <= 2, `${creates.length} rooms`)
+    const made = await creates(slow)
+    assert.ok(made.length <= 2, `${made.length} rooms`)
     await session.end()
     await compareWithBill(assert, slow, twin, '0.01')
   }))
